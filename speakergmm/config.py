@@ -1,0 +1,121 @@
+"""Settings: checked where they are made, and read from plain tables by field name.
+
+The frozen ``*Config`` dataclasses are the only source of defaults: the library, the recipe files
+and the command line all take them from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from speakergmm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Config = TypeVar("Config")
+
+
+def check_range(
+    name: str, value: float, low: float, high: float = math.inf, unit: str = ""
+) -> None:
+    """Refuse a number outside [low, high], or something that is not a number.
+
+    Raises
+    ------
+    ConfigError
+        With the setting's name, what was expected and what was got.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        span = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+        raise ConfigError(f"{name} is {value!r}; expected {span} {unit}".rstrip())
+
+
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuse a value that is none of the choices.
+
+    Raises
+    ------
+    ConfigError
+        With the setting's name, the choices and what was got.
+    """
+    if isinstance(value, bool) or value not in choices:
+        expected = ", ".join(repr(choice) for choice in choices)
+        raise ConfigError(f"{name} is {value!r}; expected one of {expected}")
+
+
+def _accepts(hint: Any, value: object) -> bool:
+    """Tell whether a value from TOML or JSON fits a field's type hint."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_accepts(option, value) for option in typing.get_args(hint))
+    if origin is typing.Literal:
+        return not isinstance(value, bool) and value in typing.get_args(hint)
+    if origin is tuple:
+        item = typing.get_args(hint)[0]
+        return isinstance(value, (list, tuple)) and all(_accepts(item, v) for v in value)
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, hint) and not isinstance(value, bool)
+
+
+def _describe(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(repr(choice) for choice in typing.get_args(hint))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        options = [option for option in typing.get_args(hint) if option is not type(None)]
+        return " or ".join(_describe(option) for option in options)
+    return {float: "a number", int: "a whole number", str: "text", bool: "true or false"}.get(
+        hint, str(hint)
+    )
+
+
+def config_from_table(kind: type[Config], table: Mapping[str, Any], where: str) -> Config:
+    """Make a ``*Config`` from a table of a TOML or JSON file.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass; fields that the table does not name keep their defaults.
+    where : str
+        Names the table in messages, such as ``recipe.toml [front_end]``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown setting (with the nearest known one), a value of the wrong kind, or one out
+        of its range.
+    """
+    hints = typing.get_type_hints(kind)
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name, value in table.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
+        if not _accepts(hints[name], value):
+            raise ConfigError(f"{where}: {name} is {value!r}; expected {_describe(hints[name])}")
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in table.items()
+    }
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    except TypeError:
+        required = [
+            field.name
+            for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+            if field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING
+            and field.name not in table
+        ]
+        raise ConfigError(f"{where}: no value for {', '.join(required)}") from None

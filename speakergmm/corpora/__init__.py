@@ -1,0 +1,39 @@
+"""Who says what in which file: manifests, enrollment lists, trials and scores."""
+
+from speakergmm.corpora.manifests import (
+    Pools,
+    Utterance,
+    Utterances,
+    locate_recording,
+    pool_speakers,
+    read_pools,
+    read_utterances,
+)
+from speakergmm.corpora.protocols import Protocol, read_protocol, read_split
+from speakergmm.corpora.trials import (
+    Scores,
+    Trials,
+    all_against_all,
+    read_scores,
+    read_trials,
+    write_scores,
+)
+
+__all__ = [
+    "Pools",
+    "Protocol",
+    "Scores",
+    "Trials",
+    "Utterance",
+    "Utterances",
+    "all_against_all",
+    "locate_recording",
+    "pool_speakers",
+    "read_pools",
+    "read_protocol",
+    "read_scores",
+    "read_split",
+    "read_trials",
+    "read_utterances",
+    "write_scores",
+]

@@ -1,0 +1,208 @@
+"""Who says what in which file: utterances, and the enrollment and test lists that pool them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from speakergmm.corpora.tables import Problems, Row, read_rows
+from speakergmm.errors import SpeakerGMMError
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".sph", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
+
+# What a recording is called in different copies of a corpus: as listed, else without this folder.
+AUDIO_FOLDER = "audio"
+
+# Half a millisecond: times in lists are often rounded to milliseconds.
+END_TOLERANCE_S = 0.0005
+
+Durations: TypeAlias = Callable[[Path], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One speaker's labelled stretch of a recording: a row of ``utterances.csv``.
+
+    ``start_s`` and ``end_s`` cut the segment [start, end) out of the recording, in seconds; None
+    means from the beginning, or to the end.
+    """
+
+    utterance_id: str
+    speaker_id: str
+    path: Path
+    start_s: float | None = None
+    end_s: float | None = None
+    session_id: str = ""
+    sex: str = ""
+    split: str = ""
+
+
+Utterances: TypeAlias = Mapping[str, Utterance]
+"""Utterances by id, in the order of the list."""
+
+Pools: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Model or test id → the utterances that are pooled for it, in the order of the list."""
+
+
+def locate_recording(folder: Path, listed: str) -> Path | None:
+    """Find a recording that a list names, in a copy of the corpus that may differ in two ways.
+
+    The copy may be in another audio format (the archive's ``.wav`` re-encoded as ``.flac``), and
+    it may be the archive itself, without the list's leading ``audio/`` folder.
+    """
+    names = [Path(listed)]
+    if names[0].parts[:1] == (AUDIO_FOLDER,):
+        names.append(Path(*names[0].parts[1:]))
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    for name in names:
+        for suffix in AUDIO_SUFFIXES:
+            candidate = (folder / name).with_suffix(suffix)
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _seconds(row: Row, column: str, problems: Problems) -> float | None:
+    if not row[column]:
+        return None
+    try:
+        value = float(row[column])
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        problems.add(row.line, f"{column} is {row[column]!r}; expected seconds, 0 or more")
+        return None
+    return value
+
+
+def _check_segment(row: Row, utterance: Utterance, duration_s: float, problems: Problems) -> None:
+    end_s = duration_s if utterance.end_s is None else utterance.end_s
+    if end_s > duration_s + END_TOLERANCE_S:
+        problems.add(
+            row.line,
+            f"utterance {utterance.utterance_id} ends at {end_s:g} s, beyond the end of "
+            f"{utterance.path} ({duration_s:.3f} s)",
+        )
+    elif utterance.end_s is None and utterance.start_s and utterance.start_s >= duration_s:
+        problems.add(
+            row.line,
+            f"utterance {utterance.utterance_id} starts at {utterance.start_s:g} s, beyond the "
+            f"end of {utterance.path} ({duration_s:.3f} s)",
+        )
+
+
+def read_utterances(
+    path: Path | str, audio_folder: Path | str | None = None, *, durations: Durations | None = None
+) -> dict[str, Utterance]:
+    """Read and check ``utterances.csv``.
+
+    Parameters
+    ----------
+    path : path
+        The list: ``utterance_id, speaker_id, path`` and, as wanted, ``session_id, start_s, end_s,
+        sex, split``.
+    audio_folder : path, optional
+        Where the list's paths begin; default: the folder of the list.
+    durations : callable, optional
+        Path → seconds; when given, segments are checked against the recordings' ends.
+
+    Returns
+    -------
+    dict
+        Utterances by id, in the order of the list, with the paths of the recordings found.
+
+    Raises
+    ------
+    ManifestError
+        With every problem of the list: columns, duplicate ids, recordings not found or unreadable,
+        segments that end before they start or after the recording.
+    """
+    path = Path(path)
+    folder = path.parent if audio_folder is None else Path(audio_folder)
+    problems = Problems(path)
+    utterances: dict[str, Utterance] = {}
+    known_durations: dict[Path, float] = {}
+    first_lines: dict[str, int] = {}
+    required = ("utterance_id", "speaker_id", "path")
+    optional = ("session_id", "start_s", "end_s", "sex", "split")
+    for row in read_rows(path, required, optional, problems):
+        utterance_id = row["utterance_id"]
+        if utterance_id in first_lines:
+            first = first_lines[utterance_id]
+            problems.add(row.line, f"duplicate utterance_id {utterance_id!r} (first: line {first})")
+            continue
+        first_lines[utterance_id] = row.line
+        start_s = _seconds(row, "start_s", problems)
+        end_s = _seconds(row, "end_s", problems)
+        if end_s is not None and (start_s or 0.0) >= end_s:
+            problems.add(
+                row.line,
+                f"utterance {utterance_id} starts at {start_s or 0.0:g} s and ends at {end_s:g} s; "
+                "expected start_s < end_s",
+            )
+        recording = locate_recording(folder, row["path"])
+        if recording is None:
+            problems.add(row.line, f"recording not found: {folder / row['path']}")
+            continue
+        utterance = Utterance(
+            utterance_id, row["speaker_id"], recording, start_s, end_s,
+            row["session_id"], row["sex"], row["split"],
+        )  # fmt: skip
+        utterances[utterance_id] = utterance
+        if durations is not None:
+            try:
+                if recording not in known_durations:
+                    known_durations[recording] = durations(recording)
+                _check_segment(row, utterance, known_durations[recording], problems)
+            except SpeakerGMMError as error:
+                problems.add(row.line, f"utterance {utterance_id}: {error}")
+    problems.raise_if_any()
+    return utterances
+
+
+def read_pools(
+    path: Path | str, id_column: str, utterances: Utterances
+) -> dict[str, tuple[str, ...]]:
+    """Read ``enrollment.csv`` (``id_column`` ``"model_id"``) or ``tests.csv`` (``"test_id"``).
+
+    Several rows of one id are pooled.
+
+    Raises
+    ------
+    ManifestError
+        With every problem: columns, an unknown utterance, one listed twice for the same id,
+        utterances of different speakers under one id.
+    """
+    path = Path(path)
+    problems = Problems(path)
+    pools: dict[str, tuple[str, ...]] = {}
+    for row in read_rows(path, (id_column, "utterance_id"), (), problems):
+        pool_id, utterance_id = row[id_column], row["utterance_id"]
+        utterance = utterances.get(utterance_id)
+        if utterance is None:
+            problems.add(row.line, f"unknown utterance_id {utterance_id!r}: not in the utterances")
+            continue
+        pool = pools.get(pool_id, ())
+        if utterance_id in pool:
+            problems.add(row.line, f"duplicate row: {pool_id}, {utterance_id}")
+            continue
+        speaker = utterances[pool[0]].speaker_id if pool else utterance.speaker_id
+        if utterance.speaker_id != speaker:
+            problems.add(
+                row.line,
+                f"{id_column} {pool_id!r} pools utterances of different speakers: {speaker!r} and "
+                f"{utterance.speaker_id!r}",
+            )
+            continue
+        pools[pool_id] = (*pool, utterance_id)
+    problems.raise_if_any()
+    return pools
+
+
+def pool_speakers(pools: Pools, utterances: Utterances) -> dict[str, str]:
+    """Speaker of each pool."""
+    return {pool_id: utterances[pool[0]].speaker_id for pool_id, pool in pools.items()}

@@ -1,0 +1,201 @@
+"""Trial lists and score files: which model is compared with which test, and what came out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speakergmm.corpora.tables import Problems, format_table, read_rows
+from speakergmm.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+TARGET, NONTARGET = "target", "nontarget"
+ALL = "*"
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """N comparisons of a model with a test.
+
+    ``model_index`` and ``test_index`` (N,) point into ``model_ids`` and ``test_ids``;
+    ``is_target`` (N,) is True where both are the same speaker.
+    """
+
+    model_ids: tuple[str, ...]
+    test_ids: tuple[str, ...]
+    model_index: NDArray[np.int32]
+    test_index: NDArray[np.int32]
+    is_target: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.model_index)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Trials with their scores (N,), and calibrated log-likelihood ratios (N,) where there are."""
+
+    trials: Trials
+    score: NDArray[np.float64]
+    llr: NDArray[np.float64] | None = None
+
+    def target(self) -> NDArray[np.float64]:
+        """Scores of the target trials."""
+        return self.score[self.trials.is_target]
+
+    def nontarget(self) -> NDArray[np.float64]:
+        """Scores of the nontarget trials."""
+        return self.score[~self.trials.is_target]
+
+
+class _TrialBuilder:
+    """Numbers ids in order of appearance and refuses a pair that stands there twice."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, int] = {}
+        self.tests: dict[str, int] = {}
+        self.labels: dict[tuple[int, int], bool] = {}
+
+    def add(self, model_id: str, test_id: str, is_target: bool) -> bool:
+        pair = (
+            self.models.setdefault(model_id, len(self.models)),
+            self.tests.setdefault(test_id, len(self.tests)),
+        )
+        if pair in self.labels:
+            return False
+        self.labels[pair] = is_target
+        return True
+
+    def build(self) -> Trials:
+        pairs = np.array(list(self.labels), dtype=np.int32).reshape(-1, 2)
+        return Trials(
+            tuple(self.models),
+            tuple(self.tests),
+            pairs[:, 0].copy(),
+            pairs[:, 1].copy(),
+            np.array(list(self.labels.values()), dtype=bool),
+        )
+
+
+def read_trials(
+    path: Path | str, model_speakers: Mapping[str, str], test_speakers: Mapping[str, str]
+) -> Trials:
+    """Read and check ``trials.csv``: ``model_id, test_id, label``.
+
+    ``*`` for a model or a test means all of them. The label of such a row may be left empty: each
+    trial is then a target where the model and the test are the same speaker.
+
+    Raises
+    ------
+    ManifestError
+        With every problem: columns, an unknown model or test, a pair twice, a label that is
+        neither ``target`` nor ``nontarget`` or that contradicts the speakers.
+    """
+    path = Path(path)
+    problems = Problems(path)
+    builder = _TrialBuilder()
+    columns = ("model_id", "test_id", "label")
+    for row in read_rows(path, columns, (), problems, may_be_empty=("label",)):
+        known = True
+        for column, speakers in (("model_id", model_speakers), ("test_id", test_speakers)):
+            if row[column] != ALL and row[column] not in speakers:
+                problems.add(row.line, f"unknown {column} {row[column]!r}")
+                known = False
+        expands = ALL in (row["model_id"], row["test_id"])
+        if row["label"] not in (TARGET, NONTARGET) and not (expands and not row["label"]):
+            problems.add(
+                row.line, f"label is {row['label']!r}; expected {TARGET!r} or {NONTARGET!r}"
+            )
+            continue
+        if not known:
+            continue
+        models = model_speakers if row["model_id"] == ALL else (row["model_id"],)
+        tests = test_speakers if row["test_id"] == ALL else (row["test_id"],)
+        for model_id in models:
+            for test_id in tests:
+                same = model_speakers[model_id] == test_speakers[test_id]
+                if row["label"] and (row["label"] == TARGET) != same:
+                    problems.add(
+                        row.line,
+                        f"label is {row['label']!r}, but model {model_id!r} is speaker "
+                        f"{model_speakers[model_id]!r} and test {test_id!r} is speaker "
+                        f"{test_speakers[test_id]!r}",
+                    )
+                elif not builder.add(model_id, test_id, same):
+                    problems.add(row.line, f"duplicate trial: {model_id}, {test_id}")
+    problems.raise_if_any()
+    return builder.build()
+
+
+def all_against_all(model_speakers: Mapping[str, str], test_speakers: Mapping[str, str]) -> Trials:
+    """Make every model meet every test; a trial is a target where the speakers are the same."""
+    models, tests = tuple(model_speakers), tuple(test_speakers)
+    model_index, test_index = np.indices((len(models), len(tests)), dtype=np.int32).reshape(2, -1)
+    model_speaker = np.array([model_speakers[model] for model in models])
+    test_speaker = np.array([test_speakers[test] for test in tests])
+    is_target = model_speaker[model_index] == test_speaker[test_index]
+    return Trials(models, tests, model_index, test_index, is_target)
+
+
+def write_scores(path: Path | str, scores: Scores) -> None:
+    """Write ``scores.csv``: ``model_id,test_id,label,score`` and ``llr`` where there is one.
+
+    Numbers are written with the fewest digits that read back as the same value.
+    """
+    trials = scores.trials
+    header = ["model_id", "test_id", "label", "score"]
+    columns: list[Sequence[object]] = [
+        [trials.model_ids[i] for i in trials.model_index],
+        [trials.test_ids[i] for i in trials.test_index],
+        [TARGET if target else NONTARGET for target in trials.is_target],
+        [repr(score) for score in scores.score.tolist()],
+    ]
+    if scores.llr is not None:
+        header.append("llr")
+        columns.append([repr(llr) for llr in scores.llr.tolist()])
+    write_text(path, format_table(header, zip(*columns, strict=True)))
+
+
+def read_scores(path: Path | str) -> Scores:
+    """Read and check a score file: ``model_id,test_id,label,score[,llr]``.
+
+    Scores may be infinite (``inf``, ``-inf``), never NaN. A higher score says "same speaker".
+
+    Raises
+    ------
+    ManifestError
+        With every problem: columns, a label that is neither ``target`` nor ``nontarget``, a score
+        that is not a number, a pair twice.
+    """
+    path = Path(path)
+    problems = Problems(path)
+    builder = _TrialBuilder()
+    values: dict[str, list[float]] = {"score": [], "llr": []}
+    has_llr = False
+    for row in read_rows(path, ("model_id", "test_id", "label", "score"), ("llr",), problems):
+        has_llr = "llr" in row.cells
+        if row["label"] not in (TARGET, NONTARGET):
+            problems.add(
+                row.line, f"label is {row['label']!r}; expected {TARGET!r} or {NONTARGET!r}"
+            )
+        for column in ("score", "llr") if has_llr else ("score",):
+            try:
+                value = float(row[column])
+            except ValueError:
+                value = math.nan
+            if math.isnan(value):
+                problems.add(row.line, f"{column} is {row[column]!r}; expected a number")
+            values[column].append(value)
+        if not builder.add(row["model_id"], row["test_id"], row["label"] == TARGET):
+            problems.add(row.line, f"duplicate trial: {row['model_id']}, {row['test_id']}")
+    problems.raise_if_any()
+    llr = np.array(values["llr"]) if has_llr else None
+    return Scores(builder.build(), np.array(values["score"]), llr)

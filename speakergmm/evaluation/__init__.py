@@ -1,0 +1,29 @@
+"""Scores → numbers, intervals, pictures, the report."""
+
+from speakergmm.evaluation.bootstrap import Estimate
+from speakergmm.evaluation.metrics import (
+    CostModel,
+    actual_dcf,
+    cllr,
+    eer,
+    eer_interpolated,
+    min_cllr,
+    min_dcf,
+    rates_at,
+)
+from speakergmm.evaluation.summary import Evaluation, EvaluationConfig, evaluate_scores
+
+__all__ = [
+    "CostModel",
+    "Estimate",
+    "Evaluation",
+    "EvaluationConfig",
+    "actual_dcf",
+    "cllr",
+    "eer",
+    "eer_interpolated",
+    "evaluate_scores",
+    "min_cllr",
+    "min_dcf",
+    "rates_at",
+]

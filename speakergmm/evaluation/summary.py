@@ -1,0 +1,114 @@
+"""An evaluation: all numbers of one scored trial list, with what they were computed from."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from speakergmm.config import check_range
+from speakergmm.evaluation.bootstrap import Estimate, estimates, trial_speakers
+from speakergmm.evaluation.metrics import CostModel
+from speakergmm.evaluation.roc import check_scores
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from speakergmm.corpora import Scores
+
+
+COUNTS = ("n_target", "n_nontarget", "n_models", "n_tests", "n_speakers")
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Settings of an evaluation.
+
+    Parameters
+    ----------
+    p_target, c_miss, c_fa : float
+        The cost model of minDCF and actual DCF.
+    n_resamples : int
+        Bootstrap resamples for the intervals; 0 for none.
+    """
+
+    p_target: float = 0.05
+    c_miss: float = 1.0
+    c_fa: float = 1.0
+    n_resamples: int = 1000
+
+    def __post_init__(self) -> None:
+        _ = self.cost
+        check_range("n_resamples", self.n_resamples, 0)
+
+    @property
+    def cost(self) -> CostModel:
+        """The cost model."""
+        return CostModel(self.p_target, self.c_miss, self.c_fa)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The numbers of one split.
+
+    ``metrics`` holds ``eer``, ``eer_interpolated``, ``min_dcf``, ``min_cllr`` and, where scores
+    are calibrated, ``actual_dcf`` and ``cllr``, each with its interval where there is one.
+    """
+
+    metrics: dict[str, Estimate]
+    n_target: int
+    n_nontarget: int
+    n_models: int
+    n_tests: int
+    n_speakers: int
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Evaluation:
+        """Read an entry of ``metrics.json``; null becomes infinity."""
+        metrics = {
+            name: Estimate(**{k: math.inf if v is None else v for k, v in value.items()})
+            for name, value in entry.items()
+            if isinstance(value, dict)
+        }
+        return cls(metrics, **{name: entry[name] for name in COUNTS})
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the entry of ``metrics.json``: rates as fractions, infinity as null."""
+        entry: dict[str, Any] = {
+            name: {
+                key: value
+                for key, value in dataclasses.asdict(estimate).items()
+                if key == "value" or value is not None
+            }
+            for name, estimate in self.metrics.items()
+        }
+        for estimate in entry.values():
+            for key, value in estimate.items():
+                estimate[key] = value if math.isfinite(value) else None
+        return entry | {name: getattr(self, name) for name in COUNTS}
+
+
+def evaluate_scores(
+    scores: Scores,
+    config: EvaluationConfig = EvaluationConfig(),
+    *,
+    rng: int | np.random.Generator = 0,
+) -> Evaluation:
+    """Compute all numbers of a scored trial list.
+
+    Raises
+    ------
+    ScoreError
+        When there are no trials of one kind, or scores are NaN.
+    """
+    check_scores(scores.target(), scores.nontarget())
+    is_target = scores.trials.is_target
+    return Evaluation(
+        estimates(scores, config.cost, n_resamples=config.n_resamples, rng=rng),
+        int(is_target.sum()),
+        int((~is_target).sum()),
+        len(scores.trials.model_ids),
+        len(scores.trials.test_ids),
+        trial_speakers(scores.trials)[2],
+    )

@@ -1,0 +1,17 @@
+"""The heart: the mixture, its statistics, training, adaptation, and the model file."""
+
+from speakergmm.gmm.adaptation import Adapted, map_adapt
+from speakergmm.gmm.model import DiagonalGMM
+from speakergmm.gmm.statistics import Statistics, accumulate
+from speakergmm.gmm.training import TrainingConfig, TrainingHistory, train_ubm
+
+__all__ = [
+    "Adapted",
+    "DiagonalGMM",
+    "Statistics",
+    "TrainingConfig",
+    "TrainingHistory",
+    "accumulate",
+    "map_adapt",
+    "train_ubm",
+]

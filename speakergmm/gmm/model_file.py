@@ -1,0 +1,170 @@
+"""The model file: parameters in safetensors, and in its header where they come from.
+
+Never pickle: reading a model file runs no code. The front end travels with the parameters, so that
+frames of another kind are refused instead of shifting every score.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from speakergmm._version import __version__
+from speakergmm.config import config_from_table
+from speakergmm.errors import ConfigError, ModelError, ModelFileError
+from speakergmm.features import FrontEndConfig
+from speakergmm.files import file_digest, writing
+from speakergmm.gmm.model import DiagonalGMM
+from speakergmm.gmm.training import TrainingConfig, TrainingHistory
+
+FORMAT = "speakergmm-ubm"
+VERSION = 1
+TENSORS = ("weights", "means", "variances")
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundModel:
+    """A UBM with all that is needed to use it and to know where it comes from.
+
+    Parameters
+    ----------
+    gmm : DiagonalGMM
+    front_end : FrontEndConfig
+        What made the frames that it was trained on, and must make those that it is used on.
+    training : TrainingConfig
+    history : TrainingHistory
+    seed : int
+    data_digest : str
+        Of the training frames' sources: list, audio, front end.
+    n_frames : int
+        Frames that it was trained on.
+    versions : dict
+        Of this program and its libraries at training.
+    """
+
+    gmm: DiagonalGMM
+    front_end: FrontEndConfig
+    training: TrainingConfig
+    history: TrainingHistory
+    seed: int
+    data_digest: str
+    n_frames: int
+    versions: dict[str, str]
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of this program, Python and the libraries that numbers depend on."""
+    versions = {"speakergmm": __version__, "python": platform.python_version()}
+    for name in ("numpy", "scipy", "librosa", "soundfile", "soxr", "scikit-learn"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def save_background_model(path: Path | str, model: BackgroundModel) -> None:
+    """Write a model file, atomically. The same model gives the same bytes.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    # Seconds are left out: two equal trainings shall give equal files.
+    history = {k: v for k, v in dataclasses.asdict(model.history).items() if k != "seconds"}
+    about = {
+        "version": VERSION,
+        "front_end": dataclasses.asdict(model.front_end),
+        "training": dataclasses.asdict(model.training),
+        "history": history,
+        "seed": model.seed,
+        "data_digest": model.data_digest,
+        "n_frames": model.n_frames,
+        "versions": model.versions,
+    }
+    tensors = {name: getattr(model.gmm, name) for name in TENSORS}
+    # One metadata entry, since safetensors does not keep the order of several.
+    content = save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)})
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load_background_model(path: Path | str) -> BackgroundModel:
+    """Read a model file and check it.
+
+    Raises
+    ------
+    ModelFileError
+        When there is no such file, it is not a model file, is damaged, was written by a newer
+        version, or its parameters do not fit its front end.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file; expected a model that `ubm train` wrote")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if FORMAT not in metadata:
+                raise ModelFileError(
+                    f"{path}: not a speakergmm model (no {FORMAT!r} in its metadata); expected a "
+                    "file that `ubm train` or `recipe run` wrote"
+                )
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
+        about = json.loads(metadata[FORMAT])
+        return _background_model(path, tensors, about)
+    except ModelError as error:
+        raise ModelFileError(f"{path}: damaged: {error}; train it again") from None
+    except ConfigError as error:
+        raise ModelFileError(f"{error}; train the model again") from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(
+            f"{path}: not a model file, or a damaged one ({error}); copy or train it again"
+        ) from None
+
+
+def _background_model(
+    path: Path, tensors: dict[str, Any], about: dict[str, Any]
+) -> BackgroundModel:
+    if about["version"] > VERSION:
+        raise ModelFileError(
+            f"{path}: model file version {about['version']}, this program reads up to {VERSION}; "
+            f"upgrade speakergmm (the file was written by {about['versions'].get('speakergmm')})"
+        )
+    gmm = DiagonalGMM(**tensors)
+    front_end = config_from_table(FrontEndConfig, about["front_end"], f"{path} [front_end]")
+    if gmm.n_features != front_end.n_features:
+        raise ModelFileError(
+            f"{path}: damaged: the model has {gmm.n_features} features, its front end gives "
+            f"{front_end.n_features}"
+        )
+    history: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in about["history"].items()
+    }
+    return BackgroundModel(
+        gmm,
+        front_end,
+        config_from_table(TrainingConfig, about["training"], f"{path} [training]"),
+        TrainingHistory(**(history | {"seconds": math.nan})),
+        about["seed"],
+        about["data_digest"],
+        about["n_frames"],
+        about["versions"],
+    )
+
+
+def model_digest(path: Path | str) -> str:
+    """Digest of a model file's content, by which speaker stores know their UBM."""
+    return file_digest(path)

@@ -1,0 +1,157 @@
+"""Sufficient statistics: all that EM, MAP and linear scoring need to know of any number of frames.
+
+They are a monoid: `Statistics.zero` and ``+``. Statistics of two sets of frames add up to those of
+both, so files, shards and machines are all one sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speakergmm.errors import ModelError
+from speakergmm.gmm.densities import block_slices, exact_log_joint, exponentiate
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from speakergmm.gmm.model import DiagonalGMM
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Statistics of frames under a mixture (Reynolds 2000, eq. 8-10).
+
+    Parameters
+    ----------
+    n : (C,)
+        Σ_t γ_tc: how many frames' worth each component is responsible for; sums to ``n_frames``.
+    f : (C, D)
+        Σ_t γ_tc x_t, uncentered.
+    s : (C, D)
+        Σ_t γ_tc x_t², uncentered.
+    log_likelihood : float
+        Σ_t log p(x_t), natural log.
+    n_frames : int
+        T.
+    """
+
+    n: NDArray[np.float64]
+    f: NDArray[np.float64]
+    s: NDArray[np.float64]
+    log_likelihood: float
+    n_frames: int
+
+    @classmethod
+    def zero(cls, n_components: int, n_features: int) -> Statistics:
+        """Give the statistics of no frames, the neutral element of ``+``."""
+        shape = (n_components, n_features)
+        return cls(np.zeros(n_components), np.zeros(shape), np.zeros(shape), 0.0, 0)
+
+    def __add__(self, other: Statistics) -> Statistics:
+        if not isinstance(other, Statistics):
+            return NotImplemented
+        if self.f.shape != other.f.shape:
+            raise ModelError(
+                f"statistics of (C, D) = {self.f.shape} and {other.f.shape} do not add: they are "
+                "of different models"
+            )
+        return Statistics(
+            self.n + other.n,
+            self.f + other.f,
+            self.s + other.s,
+            self.log_likelihood + other.log_likelihood,
+            self.n_frames + other.n_frames,
+        )
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """Log-likelihood per frame; NaN of no frames."""
+        return self.log_likelihood / self.n_frames if self.n_frames else float("nan")
+
+    def shifted(self, offset: NDArray[np.float64]) -> Statistics:
+        """Give the statistics of the same frames with ``offset`` (D,) added to each."""
+        n = self.n[:, None]
+        f = self.f + n * offset
+        s = self.s + 2 * offset * self.f + n * np.square(offset)
+        return Statistics(self.n, f, s, self.log_likelihood, self.n_frames)
+
+
+def accumulate(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
+    """Statistics of frames under a mixture.
+
+    Parameters
+    ----------
+    gmm : DiagonalGMM
+        C components, D features.
+    frames : (T, D)
+        T may be 0. float64 is computed in float64 throughout, float32 in fast blocks whose sums
+        are kept in float64. Memory is bounded by the block.
+
+    Raises
+    ------
+    FrameError
+        When the frames are not (T, D) of the model's D, or not finite.
+    """
+    return accumulate_centered(gmm, frames).shifted(statistics_center(gmm))
+
+
+def statistics_center(gmm: DiagonalGMM) -> NDArray[np.float64]:
+    """Give the point (D,) about which `accumulate_centered` takes its statistics."""
+    return gmm.block_densities.center.astype(np.float64)
+
+
+def accumulate_centered(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
+    """Like `accumulate`, but of x - `statistics_center`: no digits are lost to a large mean.
+
+    What EM works with: a variance is then a difference of small numbers.
+    """
+    array = gmm.check_frames(frames)
+    fast = array.dtype == np.float32 and gmm.block_densities.is_accurate
+    total = Statistics.zero(gmm.n_components, gmm.n_features)
+    for block in block_slices(len(array), gmm.n_components):
+        total = total + (_fast_block if fast else _exact_block)(gmm, array[block])
+    return total
+
+
+def _exact_block(gmm: DiagonalGMM, frames: NDArray[np.floating]) -> Statistics:
+    joint = exact_log_joint(gmm, frames)  # (T, C)
+    log_sums, sums = exponentiate(joint)
+    # A frame without any density teaches no component anything.
+    joint /= np.where(sums > 0, sums, 1.0)[:, None]
+    offsets = frames - statistics_center(gmm)
+    with np.errstate(over="ignore"):
+        squares = np.square(offsets)
+    return Statistics(
+        joint.sum(axis=0),
+        joint.T @ offsets,
+        joint.T @ squares,
+        float(log_sums.sum()),
+        len(frames),
+    )
+
+
+def _fast_block(gmm: DiagonalGMM, frames: NDArray[np.float32]) -> Statistics:
+    densities = gmm.block_densities
+    expanded = densities.expand(frames)  # (T, 2D + 1)
+    far = densities.is_far(expanded)
+    if far.any():
+        near = _fast_block(gmm, frames[~far]) if not far.all() else None
+        beyond = _exact_block(gmm, frames[far])
+        return beyond if near is None else near + beyond
+    joint = expanded @ densities.operand  # (T, C)
+    log_sums, sums = exponentiate(joint)
+    # Divide the narrow operand by the sums instead of the wide matrix of responsibilities; its
+    # last column, the bias, then counts the frames.
+    expanded /= sums[:, None]
+    moments = (joint.T @ expanded).astype(np.float64)  # (C, 2D + 1)
+    n_features = frames.shape[1]
+    return Statistics(
+        moments[:, -1],
+        moments[:, :n_features],
+        moments[:, n_features:-1],
+        float(log_sums.sum()),
+        len(frames),
+    )

@@ -1,0 +1,203 @@
+"""The work of each stage: from the files of the stage before to its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from speakergmm.corpora import Scores, write_scores
+from speakergmm.errors import ScoreError
+from speakergmm.files import value_digest, write_json, writing
+from speakergmm.gmm import DiagonalGMM, Statistics, accumulate, map_adapt, train_ubm
+from speakergmm.gmm.model_file import BackgroundModel, save_background_model, software_versions
+from speakergmm.parallel import map_in_order
+from speakergmm.verification import fit_calibration, score_trials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from speakergmm.corpora import Pools, Protocol, Trials, Utterances
+    from speakergmm.features import FrameStore
+    from speakergmm.progress import Progress
+    from speakergmm.recipes.config import EnrollmentConfig, Recipe
+
+
+def pools_digest(store: FrameStore, pools: Pools) -> str:
+    """Digest of the frames that some pools are made of."""
+    used = dict.fromkeys(utterance_id for pool in pools.values() for utterance_id in pool)
+    return store.select(used).digest()
+
+
+def trials_digest(trials: Trials) -> str:
+    """Digest of a trial list: ids, pairs and labels."""
+    content = hashlib.sha256(value_digest([trials.model_ids, trials.test_ids]).encode())
+    for array in (trials.model_index, trials.test_index, trials.is_target):
+        content.update(array.tobytes())
+    return content.hexdigest()
+
+
+def train_background_model(
+    path: Path,
+    background: FrameStore,
+    recipe: Recipe,
+    *,
+    jobs: int | None,
+    progress: Progress,
+) -> None:
+    """Train the UBM on the background frames and write its file."""
+    gmm, history = train_ubm(
+        background,
+        recipe.ubm.n_components,
+        config=recipe.training,
+        rng=recipe.head.seed,
+        jobs=jobs,
+        progress=progress,
+    )
+    model = BackgroundModel(
+        gmm,
+        background.front_end,
+        recipe.training,
+        history,
+        recipe.head.seed,
+        background.digest(),
+        background.n_frames,
+        software_versions(),
+    )
+    save_background_model(path, model)
+
+
+def enroll_models(
+    path: Path,
+    enrollment: Pools,
+    store: FrameStore,
+    ubm: DiagonalGMM,
+    *,
+    jobs: int | None,
+    progress: Progress,
+) -> None:
+    """Write the statistics of every model's pooled frames, in the order of the list."""
+    from safetensors.numpy import save
+
+    progress.start("enrollment", len(enrollment))
+    size = len(enrollment), ubm.n_components, ubm.n_features
+    n, f, s = np.empty(size[:2]), np.empty(size), np.empty(size)
+    n_frames = np.empty(len(enrollment), dtype=np.int64)
+
+    def work(pool: tuple[str, ...]) -> Statistics:
+        return accumulate(ubm, store.pooled(pool))
+
+    for i, statistics in enumerate(map_in_order(work, enrollment.values(), jobs=jobs)):
+        n[i], f[i], s[i] = statistics.n, statistics.f, statistics.s
+        n_frames[i] = statistics.n_frames
+        progress.advance()
+    with writing(path) as temporary:
+        temporary.write_bytes(save({"n": n, "f": f, "s": s, "n_frames": n_frames}))
+
+
+class AdaptedModels(Sequence[DiagonalGMM]):
+    """Speaker models, made from the statistics of a file when they are asked for.
+
+    So only those exist that are being scored, however many are enrolled.
+    """
+
+    def __init__(
+        self, path: Path, rows: Sequence[int], ubm: DiagonalGMM, settings: EnrollmentConfig
+    ) -> None:
+        from safetensors.numpy import load_file
+
+        self.rows, self.ubm, self.settings = rows, ubm, settings
+        self.statistics = load_file(path)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, i: int) -> DiagonalGMM: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[DiagonalGMM]: ...
+    def __getitem__(self, i: int | slice) -> DiagonalGMM | Sequence[DiagonalGMM]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        row = self.rows[i]
+        n, f, s, n_frames = (self.statistics[name][row] for name in ("n", "f", "s", "n_frames"))
+        return map_adapt(
+            self.ubm,
+            Statistics(n, f, s, 0.0, int(n_frames)),
+            relevance_factor=self.settings.relevance_factor,
+            parameters=self.settings.parameters,
+        )
+
+
+def score_split(
+    enrollment_file: Path,
+    protocol: Protocol,
+    store: FrameStore,
+    ubm: DiagonalGMM,
+    settings: EnrollmentConfig,
+    *,
+    jobs: int | None,
+    progress: Progress,
+) -> Scores:
+    """Score all trials of a split."""
+    row = {model_id: i for i, model_id in enumerate(protocol.enrollment)}
+    rows = [row[model_id] for model_id in protocol.trials.model_ids]
+    values = score_trials(
+        AdaptedModels(enrollment_file, rows, ubm, settings),
+        ubm,
+        lambda test_id: store.pooled(protocol.tests[test_id]),
+        protocol.trials,
+        jobs=jobs,
+        progress=progress,
+    )
+    return Scores(protocol.trials, values)
+
+
+def calibrate_and_write(
+    files: Mapping[Path, Scores], development: Scores, fitted_on: str, calibration_file: Path
+) -> None:
+    """Fit a calibration on the development scores, and write all scores with their ratios.
+
+    Where none can be fitted, the scores are written without, and the file says why.
+    """
+    try:
+        calibration = fit_calibration(development.target(), development.nontarget())
+    except ScoreError as error:
+        about: dict[str, Any] = {"fitted_on": fitted_on, "unavailable": str(error)}
+        for path, scores in files.items():
+            write_scores(path, scores)
+    else:
+        about = {"fitted_on": fitted_on, **dataclasses.asdict(calibration)}
+        for path, scores in files.items():
+            write_scores(path, dataclasses.replace(scores, llr=calibration(scores.score)))
+    write_json(calibration_file, about)
+
+
+def data_table(
+    utterances: Utterances,
+    protocols: Mapping[str, Protocol],
+    store: FrameStore,
+    recipe: Recipe,
+) -> list[dict[str, Any]]:
+    """Say what each split holds: speakers, utterances, minutes of speech kept, trials."""
+    rows = []
+    for split in (recipe.head.background, *protocols):
+        members = [u for u in utterances.values() if u.split == split]
+        n_frames = store.select(u.utterance_id for u in members).n_frames
+        row: dict[str, Any] = {
+            "split": split,
+            "speakers": len({u.speaker_id for u in members}),
+            "utterances": len(members),
+            "minutes of speech kept": round(n_frames * recipe.front_end.hop_s / 60, 1),
+        }
+        if split in protocols:
+            trials = protocols[split].trials
+            n_target = int(trials.is_target.sum())
+            row |= {"models": len(trials.model_ids), "tests": len(trials.test_ids)}
+            row |= {"target trials": n_target, "nontarget trials": len(trials) - n_target}
+        rows.append(row)
+    return rows

@@ -1,0 +1,244 @@
+"""Scores: how much better a speaker's model explains the frames than the background model does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speakergmm.errors import ConfigError, FrameError, ModelError
+from speakergmm.gmm.densities import (
+    BLOCK_CELLS,
+    block_slices,
+    density_operand,
+    exponentiate,
+    log_joint,
+)
+from speakergmm.parallel import map_in_order
+from speakergmm.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from speakergmm.corpora import Trials
+    from speakergmm.gmm import DiagonalGMM
+    from speakergmm.progress import Progress
+
+# Parameters of the models that are scored in one pass over the tests: 64 MB of float32.
+BANK_VALUES = 1 << 24
+
+
+def log_likelihood_ratio(
+    speaker_model: DiagonalGMM, ubm: DiagonalGMM, frames: ArrayLike, *, top_c: int | None = None
+) -> float:
+    """Mean over the frames of log p(x | speaker) - log p(x | background).
+
+    Parameters
+    ----------
+    speaker_model, ubm : DiagonalGMM
+        Of the same C and D.
+    frames : (T, D)
+        T ≥ 1.
+    top_c : int, optional
+        Use, in each frame, only the ``top_c`` components that are best under the UBM, on both
+        sides (Reynolds 2000, section 3.6). Default: all.
+
+    Returns
+    -------
+    float
+        The score, in nats per frame. Above 0 the speaker's model explains the speech better. It is
+        not calibrated: what a good threshold is depends on the model and the length of the speech.
+        Exactly 0 for a model that equals the UBM.
+
+    Raises
+    ------
+    FrameError
+        When there are no frames, or they do not fit the models.
+    ModelError
+        When the two models are of different size.
+    ConfigError
+        When ``top_c`` is not between 1 and C.
+    """
+    _check_same_size(speaker_model, ubm)
+    array = _some_frames(ubm, frames)
+    if top_c is None:
+        ratios = speaker_model.log_likelihoods(array) - ubm.log_likelihoods(array)
+        return float(ratios.mean())
+    if not 1 <= top_c <= ubm.n_components:
+        raise ConfigError(f"top_c is {top_c}; expected 1 to {ubm.n_components} components")
+    total = 0.0
+    for block in block_slices(len(array), ubm.n_components):
+        background = log_joint(ubm, array[block])
+        best = np.argpartition(background, -top_c, axis=1)[:, -top_c:]  # (T, top_c)
+        speaker = log_joint(speaker_model, array[block])
+        above, _ = exponentiate(np.take_along_axis(speaker, best, axis=1))
+        below, _ = exponentiate(np.take_along_axis(background, best, axis=1))
+        total += float(np.sum(above - below))
+    return total / len(array)
+
+
+def score_trials(
+    speaker_models: Sequence[DiagonalGMM],
+    ubm: DiagonalGMM,
+    load_test: Callable[[str], NDArray[np.floating]],
+    trials: Trials,
+    *,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> NDArray[np.float64]:
+    """Exact mean log-likelihood ratios of all trials of a list.
+
+    Each test's frames meet all their models at once; the background model's densities are computed
+    once for all of them.
+
+    Parameters
+    ----------
+    speaker_models : sequence of DiagonalGMM
+        Model i belongs to ``trials.model_ids[i]``. Items may be made when they are asked for; each
+        is asked for once.
+    load_test : callable
+        Test id → frames (T, D).
+
+    Returns
+    -------
+    (N,) float64
+        As `log_likelihood_ratio`, in the order of the trials.
+
+    Raises
+    ------
+    FrameError, ModelError
+        As `log_likelihood_ratio`, naming the test.
+    """
+    scores = np.empty(len(trials))
+    models_at_once = max(1, BANK_VALUES // ((2 * ubm.n_features + 1) * ubm.n_components))
+    spans = range(0, len(trials.model_ids), models_at_once)
+    progress.start("scores", len(spans) * len(trials.test_ids))
+    # Trials sorted by test: each test's are one slice.
+    by_test = np.argsort(trials.test_index, kind="stable")
+    bounds = np.searchsorted(trials.test_index[by_test], np.arange(len(trials.test_ids) + 1))
+    for first in spans:
+        members = range(first, min(first + models_at_once, len(speaker_models)))
+        bank = ModelBank.of([speaker_models[i] for i in members], ubm)
+
+        def work(test: int, bank: ModelBank = bank, first: int = first) -> None:
+            rows = by_test[bounds[test] : bounds[test + 1]]
+            rows = rows[(trials.model_index[rows] - first < bank.n_models)]
+            rows = rows[trials.model_index[rows] >= first]
+            if len(rows) == 0:
+                return
+            test_id = trials.test_ids[test]
+            try:
+                values = bank.scores(load_test(test_id), trials.model_index[rows] - first)
+            except FrameError as error:
+                raise FrameError(f"test {test_id}: {error}") from None
+            scores[rows] = values
+
+        for _ in map_in_order(work, range(len(trials.test_ids)), jobs=jobs):
+            progress.advance()
+    return scores
+
+
+@dataclass(frozen=True, eq=False)
+class ModelBank:
+    """Several speaker models, as their differences from the UBM.
+
+    With θ a model's density operand, log w_c N(x) is [x', x'², 1] · θ_c, so a speaker's differs
+    from the UBM's by [x', x'², 1] · (θ_speaker - θ_ubm). Where only means are adapted, the part of
+    x'² is zero and drops out: half the work, and no rounding where nothing was adapted.
+
+    ``operand`` is (K, S, C) float64 with K = D + 1 or 2D + 1.
+    """
+
+    ubm: DiagonalGMM
+    operand: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, speaker_models: Sequence[DiagonalGMM], ubm: DiagonalGMM) -> ModelBank:
+        """Stack the differences of the models from the UBM."""
+        n_features = ubm.n_features
+        center = ubm.block_densities.center.astype(np.float64)
+        background = density_operand(ubm, center)
+        shape = (2 * n_features + 1, len(speaker_models), ubm.n_components)
+        operand = np.empty(shape)
+        unused = ubm.weights == 0
+        for i, model in enumerate(speaker_models):
+            _check_same_size(model, ubm)
+            if (model.weights[unused] > 0).any():
+                raise ModelError("a component has weight 0 in the UBM but not in the speaker model")
+            with np.errstate(invalid="ignore"):
+                np.subtract(density_operand(model, center), background, out=operand[:, i])
+        operand[-1, :, unused] = 0.0
+        if not operand[n_features:-1].any():
+            operand = np.delete(operand, slice(n_features, -1), axis=0)
+        return cls(ubm, operand)
+
+    @property
+    def n_models(self) -> int:
+        """S."""
+        return int(self.operand.shape[1])
+
+    @cached_property
+    def _single(self) -> NDArray[np.float32]:
+        return self.operand.astype(np.float32)
+
+    def scores(
+        self, frames: NDArray[np.floating], models: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Mean log-likelihood ratio of the frames for some of the models, by their numbers."""
+        array = _some_frames(self.ubm, frames)
+        totals = np.zeros(len(models))
+        everyone = len(models) == self.n_models and np.array_equal(models, np.arange(len(models)))
+        for block in block_slices(len(array), self.ubm.n_components):
+            piece = array[block]
+            blocks = self.ubm.block_densities
+            if piece.dtype == np.float32 and (
+                not blocks.is_accurate or blocks.is_far(blocks.expand(piece)).any()
+            ):
+                piece = piece.astype(np.float64)
+            operand = self._single if piece.dtype == np.float32 else self.operand
+            totals += self._block_sums(piece, operand if everyone else operand[:, models])
+        return totals / len(array)
+
+    def _block_sums(
+        self, frames: NDArray[np.floating], operand: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Sum of the log-likelihood ratios (S,) over one block of frames."""
+        n_models, n_components = operand.shape[1:]
+        background = log_joint(self.ubm, frames)  # (T, C)
+        below, _ = exponentiate(background.copy())
+        offsets = frames - self.ubm.block_densities.center
+        parts = [offsets, np.ones((len(frames), 1), dtype=frames.dtype)]
+        if len(operand) == 2 * self.ubm.n_features + 1:
+            parts.insert(1, np.square(offsets))
+        expanded = np.hstack(parts)  # (T, K)
+        sums = np.empty(n_models)
+        step = max(1, BLOCK_CELLS // (len(frames) * n_components))
+        for first in range(0, n_models, step):
+            part = operand[:, first : first + step]
+            joint = expanded @ part.reshape(len(operand), -1)  # (T, S · C)
+            joint = joint.reshape(len(frames), -1, n_components)
+            joint += background[:, None]
+            above, _ = exponentiate(joint.reshape(-1, n_components))
+            sums[first : first + step] = (above.reshape(len(frames), -1) - below[:, None]).sum(
+                axis=0
+            )
+        return sums
+
+
+def _check_same_size(speaker_model: DiagonalGMM, ubm: DiagonalGMM) -> None:
+    if speaker_model.means.shape != ubm.means.shape:
+        raise ModelError(
+            f"the speaker model has (C, D) = {speaker_model.means.shape}, the UBM "
+            f"{ubm.means.shape}; expected a model adapted from this UBM"
+        )
+
+
+def _some_frames(ubm: DiagonalGMM, frames: ArrayLike) -> NDArray[np.floating]:
+    array = ubm.check_frames(frames)
+    if len(array) == 0:
+        raise FrameError("there are no frames to score; expected one or more")
+    return array
