@@ -32,7 +32,13 @@ if TYPE_CHECKING:
         map_adapt,
         train_ubm,
     )
-    from speakergmm.verification import Calibration, fit_calibration, log_likelihood_ratio
+    from speakergmm.verification import (
+        Calibration,
+        Verification,
+        Verifier,
+        fit_calibration,
+        log_likelihood_ratio,
+    )
 
 _PLACES = {
     "speakergmm.evaluation": (
@@ -43,7 +49,9 @@ _PLACES = {
         "DiagonalGMM", "Statistics", "TrainingConfig", "TrainingHistory", "accumulate",
         "map_adapt", "train_ubm",
     ),
-    "speakergmm.verification": ("Calibration", "fit_calibration", "log_likelihood_ratio"),
+    "speakergmm.verification": (
+        "Calibration", "Verification", "Verifier", "fit_calibration", "log_likelihood_ratio",
+    ),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -57,6 +65,8 @@ __all__ = [
     "Statistics",
     "TrainingConfig",
     "TrainingHistory",
+    "Verification",
+    "Verifier",
     "__version__",
     "accumulate",
     "actual_dcf",

@@ -3,13 +3,14 @@
 from speakergmm.evaluation.bootstrap import Estimate
 from speakergmm.evaluation.metrics import (
     CostModel,
+    OperatingPoint,
     actual_dcf,
     cllr,
     eer,
     eer_interpolated,
     min_cllr,
     min_dcf,
-    rates_at,
+    operating_points,
 )
 from speakergmm.evaluation.summary import Evaluation, EvaluationConfig, evaluate_scores
 
@@ -18,6 +19,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "EvaluationConfig",
+    "OperatingPoint",
     "actual_dcf",
     "cllr",
     "eer",
@@ -25,5 +27,5 @@ __all__ = [
     "evaluate_scores",
     "min_cllr",
     "min_dcf",
-    "rates_at",
+    "operating_points",
 ]

@@ -12,7 +12,6 @@ from speakergmm.config import check_range
 from speakergmm.evaluation.roc import (
     check_scores,
     hull_groups,
-    rates,
     roc,
     roc_convex_hull,
     score_counts,
@@ -54,7 +53,7 @@ class CostModel:
         return 1 / (1 + math.exp(self.threshold))
 
     def dcf(self, p_miss: ArrayLike, p_fa: ArrayLike) -> NDArray[np.float64]:
-        """Give the normalized detection cost: 1 is that of the better of accept all and reject all."""
+        """Give the normalized detection cost; 1 is the better of accept all and reject all."""
         miss, fa = self.c_miss * self.p_target, self.c_fa * (1 - self.p_target)
         return (miss * np.asarray(p_miss) + fa * np.asarray(p_fa)) / min(miss, fa)
 
@@ -209,20 +208,39 @@ def min_cllr_of_groups(n_target: NDArray[np.float64], n_nontarget: NDArray[np.fl
     return float((miss + false_alarm) / (2 * math.log(2)))
 
 
-def rates_at(target: ArrayLike, nontarget: ArrayLike, threshold: float) -> tuple[float, float]:
-    """Give p_miss and p_fa when scores of at least ``threshold`` are accepted."""
-    target_scores, nontarget_scores = check_scores(target, nontarget)
-    return float(np.mean(target_scores < threshold)), float(np.mean(nontarget_scores >= threshold))
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold on the score (accept from it on), and its error rates as fractions."""
+
+    score: float
+    p_miss: float
+    p_fa: float
 
 
-__all__ = [
-    "CostModel",
-    "actual_dcf",
-    "cllr",
-    "eer",
-    "eer_interpolated",
-    "min_cllr",
-    "min_dcf",
-    "rates",
-    "rates_at",
-]
+def operating_points(
+    target: ArrayLike, nontarget: ArrayLike, cost: CostModel = CostModel()
+) -> dict[str, OperatingPoint]:
+    """Find the thresholds that matter, on the scores at hand.
+
+    Returns
+    -------
+    dict
+        ``eer``: where misses and false alarms are closest to each other; ``min_dcf``: where the
+        detection cost is lowest.
+
+    Raises
+    ------
+    ScoreError
+        When a side is empty or holds NaN.
+    """
+    curve = roc(target, nontarget)
+    places = {
+        "eer": int(np.argmin(np.abs(curve.p_miss - curve.p_fa))),
+        "min_dcf": int(np.argmin(cost.dcf(curve.p_miss, curve.p_fa))),
+    }
+    return {
+        name: OperatingPoint(
+            float(curve.threshold[i]), float(curve.p_miss[i]), float(curve.p_fa[i])
+        )
+        for name, i in places.items()
+    }

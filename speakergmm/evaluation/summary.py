@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm.config import check_range
 from speakergmm.evaluation.bootstrap import Estimate, estimates, trial_speakers
-from speakergmm.evaluation.metrics import CostModel
+from speakergmm.evaluation.metrics import CostModel, OperatingPoint, operating_points
 from speakergmm.evaluation.roc import check_scores
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora import Scores
 
 
+METRICS = ("eer", "eer_interpolated", "min_dcf", "min_cllr", "actual_dcf", "cllr")
 COUNTS = ("n_target", "n_nontarget", "n_models", "n_tests", "n_speakers")
 
 
@@ -54,9 +55,11 @@ class Evaluation:
 
     ``metrics`` holds ``eer``, ``eer_interpolated``, ``min_dcf``, ``min_cllr`` and, where scores
     are calibrated, ``actual_dcf`` and ``cllr``, each with its interval where there is one.
+    ``thresholds`` holds the scores from which to accept at the ``eer`` and at the ``min_dcf``.
     """
 
     metrics: dict[str, Estimate]
+    thresholds: dict[str, OperatingPoint]
     n_target: int
     n_nontarget: int
     n_models: int
@@ -65,28 +68,38 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Evaluation:
-        """Read an entry of ``metrics.json``; null becomes infinity."""
+        """Read an entry of ``metrics.json``."""
         metrics = {
-            name: Estimate(**{k: math.inf if v is None else v for k, v in value.items()})
-            for name, value in entry.items()
-            if isinstance(value, dict)
+            name: Estimate(**{key: _number(number) for key, number in entry[name].items()})
+            for name in METRICS
+            if name in entry
         }
-        return cls(metrics, **{name: entry[name] for name in COUNTS})
+        thresholds = {
+            name: OperatingPoint(**{key: _number(number) for key, number in point.items()})
+            for name, point in entry["thresholds"].items()
+        }
+        return cls(metrics, thresholds, **{name: entry[name] for name in COUNTS})
 
     def to_json(self) -> dict[str, Any]:
-        """Give the entry of ``metrics.json``: rates as fractions, infinity as null."""
-        entry: dict[str, Any] = {
-            name: {
-                key: value
-                for key, value in dataclasses.asdict(estimate).items()
-                if key == "value" or value is not None
-            }
-            for name, estimate in self.metrics.items()
+        """Give the entry of ``metrics.json``: rates as fractions, infinity as text."""
+        entry: dict[str, Any] = {}
+        for name, estimate in self.metrics.items():
+            numbers = dataclasses.asdict(estimate).items()
+            entry[name] = {key: _plain(number) for key, number in numbers if number is not None}
+        entry["thresholds"] = {
+            name: {key: _plain(number) for key, number in dataclasses.asdict(point).items()}
+            for name, point in self.thresholds.items()
         }
-        for estimate in entry.values():
-            for key, value in estimate.items():
-                estimate[key] = value if math.isfinite(value) else None
         return entry | {name: getattr(self, name) for name in COUNTS}
+
+
+def _plain(number: float) -> float | str:
+    """JSON has no infinity: write it as Python and JavaScript read it."""
+    return number if math.isfinite(number) else str(number)
+
+
+def _number(value: float | str) -> float:
+    return float(value)
 
 
 def evaluate_scores(
@@ -106,6 +119,7 @@ def evaluate_scores(
     is_target = scores.trials.is_target
     return Evaluation(
         estimates(scores, config.cost, n_resamples=config.n_resamples, rng=rng),
+        operating_points(scores.target(), scores.nontarget(), config.cost),
         int(is_target.sum()),
         int((~is_target).sum()),
         len(scores.trials.model_ids),

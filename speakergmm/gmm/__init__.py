@@ -1,11 +1,12 @@
 """The heart: the mixture, its statistics, training, adaptation, and the model file."""
 
-from speakergmm.gmm.adaptation import Adapted, map_adapt
+from speakergmm.gmm.adaptation import ADAPTED, Adapted, map_adapt
 from speakergmm.gmm.model import DiagonalGMM
 from speakergmm.gmm.statistics import Statistics, accumulate
 from speakergmm.gmm.training import TrainingConfig, TrainingHistory, train_ubm
 
 __all__ = [
+    "ADAPTED",
     "Adapted",
     "DiagonalGMM",
     "Statistics",

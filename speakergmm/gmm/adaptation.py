@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from speakergmm.gmm.statistics import Statistics
 
 Adapted: TypeAlias = Literal["means", "means+variances", "means+weights", "all"]
+ADAPTED: tuple[Adapted, ...] = get_args(Adapted)
 
 # Adapted variances stay above this share of the UBM's overall variance, as in training.
 VARIANCE_FLOOR = 1e-3
@@ -56,8 +57,8 @@ def map_adapt(
     ConfigError
         When the relevance factor is negative or ``parameters`` is none of the above.
     """
-    if parameters not in get_args(Adapted):
-        expected = ", ".join(repr(choice) for choice in get_args(Adapted))
+    if parameters not in ADAPTED:
+        expected = ", ".join(map(repr, ADAPTED))
         raise ConfigError(
             f"parameters is {parameters!r}; expected one of {expected} (variances about a mean "
             "that is not adapted are not those of the speaker)"

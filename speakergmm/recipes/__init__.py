@@ -1,13 +1,16 @@
 """Experiments: the stages from lists to report, driven by a TOML file, resumable."""
 
-from speakergmm.recipes.config import EnrollmentConfig, Recipe, UbmSettings, load_recipe
+from speakergmm.recipes.config import Recipe, Settings, load_recipe, load_settings
 from speakergmm.recipes.experiment import Experiment, ExperimentResult
+from speakergmm.recipes.lists import score_lists, train_on_list
 
 __all__ = [
-    "EnrollmentConfig",
     "Experiment",
     "ExperimentResult",
     "Recipe",
-    "UbmSettings",
+    "Settings",
     "load_recipe",
+    "load_settings",
+    "score_lists",
+    "train_on_list",
 ]

@@ -6,13 +6,17 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speakergmm.config import check_range, config_from_table
 from speakergmm.errors import ConfigError, MissingError
 from speakergmm.evaluation import EvaluationConfig
 from speakergmm.features import FrontEndConfig
-from speakergmm.gmm import Adapted, TrainingConfig
+from speakergmm.gmm import TrainingConfig
+from speakergmm.verification import EnrollmentConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RECIPE_FILE = "recipe.toml"
 
@@ -48,27 +52,27 @@ class UbmSettings:
 
 
 @dataclass(frozen=True)
-class EnrollmentConfig:
-    """How a speaker's model is made from the background model; see `speakergmm.map_adapt`."""
+class Settings:
+    """Settings of all stations, one table each."""
 
-    relevance_factor: float = 8.0
-    parameters: Adapted = "means"
-
-    def __post_init__(self) -> None:
-        check_range("relevance_factor", self.relevance_factor, 0.0, unit="frames")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All settings of an experiment. ``folder`` is where the recipe file stands."""
-
-    folder: Path
-    head: RecipeHead
     front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
     ubm: UbmSettings = field(default_factory=UbmSettings)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     enrollment: EnrollmentConfig = field(default_factory=EnrollmentConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Give the settings as plain tables, defaults filled in."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An experiment: ``folder`` is where its file stands."""
+
+    folder: Path
+    head: RecipeHead
+    settings: Settings
 
     @property
     def manifests(self) -> Path:
@@ -76,11 +80,8 @@ class Recipe:
         return (self.folder / self.head.manifests).resolve()
 
     def tables(self) -> dict[str, dict[str, Any]]:
-        """Give all settings as plain tables, defaults filled in."""
-        return {
-            "recipe": dataclasses.asdict(self.head),
-            **{name: dataclasses.asdict(getattr(self, name)) for name in TABLES},
-        }
+        """Give all of the recipe as plain tables, defaults filled in."""
+        return {"recipe": dataclasses.asdict(self.head), **self.settings.tables()}
 
 
 TABLES: dict[str, Any] = {
@@ -92,14 +93,14 @@ TABLES: dict[str, Any] = {
 }
 
 
-def load_recipe(path: Path | str, overrides: dict[str, str] | None = None) -> Recipe:
+def load_recipe(path: Path | str, overrides: Mapping[str, str] | None = None) -> Recipe:
     """Read a recipe.
 
     Parameters
     ----------
     path : path
         The recipe's folder, or its ``recipe.toml``.
-    overrides : dict, optional
+    overrides : mapping, optional
         Settings that replace those of the file: ``"ubm.n_components"`` → TOML text ``"64"``.
 
     Raises
@@ -111,6 +112,27 @@ def load_recipe(path: Path | str, overrides: dict[str, str] | None = None) -> Re
     """
     path = Path(path)
     file = path / RECIPE_FILE if path.is_dir() else path
+    tables = _read_tables(file, overrides or {})
+    head = config_from_table(RecipeHead, tables.get("recipe", {}), f"{file} [recipe]")
+    return Recipe(file.parent, head, _settings(tables, str(file)))
+
+
+def load_settings(path: Path | str | None, overrides: Mapping[str, str]) -> Settings:
+    """Read the settings of a TOML file (a recipe's, say), or take the defaults, and change some.
+
+    Raises
+    ------
+    MissingError, ConfigError
+        As `load_recipe`.
+    """
+    if path is None:
+        return _settings(_override({}, overrides), "settings")
+    path = Path(path)
+    file = path / RECIPE_FILE if path.is_dir() else path
+    return _settings(_read_tables(file, overrides), str(file))
+
+
+def _read_tables(file: Path, overrides: Mapping[str, str]) -> dict[str, Any]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -121,29 +143,33 @@ def load_recipe(path: Path | str, overrides: dict[str, str] | None = None) -> Re
         raise MissingError(f"{file}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML ({error})") from None
-    for name, text in (overrides or {}).items():
+    return _override(tables, overrides)
+
+
+def _override(tables: dict[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:
+    for name, text in overrides.items():
         table, _, setting = name.partition(".")
         if not setting or not isinstance(tables.setdefault(table, {}), dict):
             raise ConfigError(f"setting {name!r}; expected TABLE.NAME, such as ubm.n_components")
         tables[table][setting] = _toml_value(text)
-    return recipe_from_tables(tables, file)
+    return tables
 
 
-def recipe_from_tables(tables: dict[str, Any], file: Path) -> Recipe:
-    """Make a recipe from the tables of its file."""
+def _settings(tables: Mapping[str, Any], where: str) -> Settings:
     for name, table in tables.items():
         if name not in ("recipe", *TABLES) or not isinstance(table, dict):
             known = ", ".join(f"[{table}]" for table in ("recipe", *TABLES))
-            raise ConfigError(f"{file}: unknown table [{name}]; known are {known}")
-    parts = {
-        name: config_from_table(kind, tables.get(name, {}), f"{file} [{name}]")
-        for name, kind in TABLES.items()
-    }
-    head = config_from_table(RecipeHead, tables.get("recipe", {}), f"{file} [recipe]")
-    return Recipe(file.parent, head, **parts)
+            raise ConfigError(f"{where}: unknown table [{name}]; known are {known}")
+    return Settings(
+        **{
+            name: config_from_table(kind, tables.get(name, {}), f"{where} [{name}]")
+            for name, kind in TABLES.items()
+        }
+    )
 
 
 def _toml_value(text: str) -> Any:
+    """Read a value as TOML writes it; what is not TOML is taken as text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -7,7 +7,6 @@ import json
 import platform
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,11 @@ class Experiment:
                 description.unlink()
         began = time.perf_counter()
         store, n_computed = extract_features(
-            utterances, folder, self.recipe.front_end, jobs=self.jobs, progress=self.progress
+            utterances,
+            folder,
+            self.recipe.settings.front_end,
+            jobs=self.jobs,
+            progress=self.progress,
         )
         # The store checks itself, shard by shard, so a part that is current stays.
         self.log.note("features", store.digest(), time.perf_counter() - began, n_computed > 0)
@@ -152,18 +155,21 @@ class Experiment:
             u.utterance_id for u in utterances.values() if u.split == head.background
         )
         settings = {
-            "n_components": self.recipe.ubm.n_components,
-            "training": dataclasses.asdict(self.recipe.training),
+            "n_components": self.recipe.settings.ubm.n_components,
+            "training": dataclasses.asdict(self.recipe.settings.training),
             "seed": head.seed,
         }
-        work = partial(
-            steps.train_background_model,
-            self.output / UBM_FILE,
-            background,
-            self.recipe,
-            jobs=self.jobs,
-            progress=self.progress,
-        )
+
+        def work() -> None:
+            steps.train_background_model(
+                self.output / UBM_FILE,
+                background,
+                self.recipe.settings,
+                seed=head.seed,
+                jobs=self.jobs,
+                progress=self.progress,
+            )
+
         self.log.run("ubm", [settings, background.digest()], [UBM_FILE], work)
 
     def _enrollment(self, store: FrameStore, protocols: Mapping[str, Protocol]) -> None:
@@ -196,8 +202,8 @@ class Experiment:
         head = self.recipe.head
         enrolled = {s: f"{s}/enrollment.safetensors" for s in protocols}
         inputs = [
-            dataclasses.asdict(self.recipe.enrollment),
-            self.recipe.evaluation.p_target,
+            dataclasses.asdict(self.recipe.settings.enrollment),
+            self.recipe.settings.evaluation.p_target,
             self.log.output_digest("ubm", UBM_FILE),
             [
                 [
@@ -219,7 +225,7 @@ class Experiment:
                     protocol,
                     store,
                     ubm,
-                    self.recipe.enrollment,
+                    self.recipe.settings.enrollment,
                     jobs=self.jobs,
                     progress=self.progress,
                 )
@@ -239,7 +245,7 @@ class Experiment:
     ) -> None:
         files = [self._score_file(split) for split in protocols]
         digests = [self.log.output_digest("scoring", file) for file in files]
-        settings = self.recipe.evaluation
+        settings = self.recipe.settings.evaluation
         inputs = [self.recipe.tables(), digests, store.digest()]
         outputs = [METRICS_FILE, REPORT_FILE, "provenance.json", *DET_FILES]
 

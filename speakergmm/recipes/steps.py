@@ -12,7 +12,7 @@ import numpy as np
 from speakergmm.corpora import Scores, write_scores
 from speakergmm.errors import ScoreError
 from speakergmm.files import value_digest, write_json, writing
-from speakergmm.gmm import DiagonalGMM, Statistics, accumulate, map_adapt, train_ubm
+from speakergmm.gmm import DiagonalGMM, Statistics, accumulate, train_ubm
 from speakergmm.gmm.model_file import BackgroundModel, save_background_model, software_versions
 from speakergmm.parallel import map_in_order
 from speakergmm.verification import fit_calibration, score_trials
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from speakergmm.corpora import Pools, Protocol, Trials, Utterances
     from speakergmm.features import FrameStore
     from speakergmm.progress import Progress
-    from speakergmm.recipes.config import EnrollmentConfig, Recipe
+    from speakergmm.recipes.config import Recipe, Settings
+    from speakergmm.verification import EnrollmentConfig
 
 
 def pools_digest(store: FrameStore, pools: Pools) -> str:
@@ -44,31 +45,33 @@ def trials_digest(trials: Trials) -> str:
 def train_background_model(
     path: Path,
     background: FrameStore,
-    recipe: Recipe,
+    settings: Settings,
     *,
+    seed: int,
     jobs: int | None,
     progress: Progress,
-) -> None:
-    """Train the UBM on the background frames and write its file."""
+) -> BackgroundModel:
+    """Train the UBM on the frames of a store and write its file."""
     gmm, history = train_ubm(
         background,
-        recipe.ubm.n_components,
-        config=recipe.training,
-        rng=recipe.head.seed,
+        settings.ubm.n_components,
+        config=settings.training,
+        rng=seed,
         jobs=jobs,
         progress=progress,
     )
     model = BackgroundModel(
         gmm,
         background.front_end,
-        recipe.training,
+        settings.training,
         history,
-        recipe.head.seed,
+        seed,
         background.digest(),
         background.n_frames,
         software_versions(),
     )
     save_background_model(path, model)
+    return model
 
 
 def enroll_models(
@@ -125,12 +128,8 @@ class AdaptedModels(Sequence[DiagonalGMM]):
             return [self[j] for j in range(*i.indices(len(self)))]
         row = self.rows[i]
         n, f, s, n_frames = (self.statistics[name][row] for name in ("n", "f", "s", "n_frames"))
-        return map_adapt(
-            self.ubm,
-            Statistics(n, f, s, 0.0, int(n_frames)),
-            relevance_factor=self.settings.relevance_factor,
-            parameters=self.settings.parameters,
-        )
+        statistics = Statistics(n, f, s, 0.0, int(n_frames))
+        return self.settings.speaker_model(self.ubm, statistics)
 
 
 def score_split(
@@ -192,7 +191,7 @@ def data_table(
             "split": split,
             "speakers": len({u.speaker_id for u in members}),
             "utterances": len(members),
-            "minutes of speech kept": round(n_frames * recipe.front_end.hop_s / 60, 1),
+            "minutes of speech kept": round(n_frames * recipe.settings.front_end.hop_s / 60, 1),
         }
         if split in protocols:
             trials = protocols[split].trials

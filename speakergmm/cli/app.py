@@ -1,0 +1,101 @@
+"""The `speakergmm` command: its groups, and how it ends."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from speakergmm._version import __version__
+from speakergmm.errors import SpeakerGMMError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_FAILED, EXIT_USAGE, EXIT_REJECTED, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+# Command → the module that holds it, under the same name; listed in the order of the work.
+COMMANDS = {
+    "demo": "demo",
+    "recipe": "recipe",
+    "ubm": "ubm",
+    "enroll": "speakers",
+    "verify": "speakers",
+    "score": "score",
+    "evaluate": "evaluate",
+    "model": "model",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"speakergmm.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+)
+@click.version_option(__version__, prog_name="speakergmm")
+def app() -> None:
+    """Tell speakers apart with Gaussian mixture models.
+
+    \b
+    See it work (under a minute, no data needed):
+      speakergmm demo
+    Your own recordings, listed in utterances.csv (utterance_id,speaker_id,path):
+      speakergmm ubm train utterances.csv --output ubm.safetensors
+      speakergmm enroll alice alice1.wav alice2.wav --ubm ubm.safetensors
+      speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5
+
+    Every command explains itself: speakergmm COMMAND --help. Exit status: 0 done (verify:
+    accepted), 1 refused or failed, 2 wrong usage, 3 rejected by verify.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, turn every foreseen failure into one clear line, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A file name or symbol that the terminal's encoding lacks must not end the program.
+            stream.reconfigure(errors="replace")
+    sys.exit(_run(args))
+
+
+def _run(args: Sequence[str] | None) -> int:
+    complaint, status = "", EXIT_FAILED
+    try:
+        result = app.main(args=args, prog_name="speakergmm", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        complaint = "interrupted; what was finished is kept: run the same command to continue"
+        status = EXIT_INTERRUPTED
+    except SpeakerGMMError as error:
+        complaint = f"error: {error}"
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as in `speakergmm ... | head`; closing standard
+        # output here keeps the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        complaint = f"error: {place}{error.strerror or error}"
+    except MemoryError:
+        complaint = "error: out of memory; use fewer components or fewer workers (--jobs 1)"
+    if complaint:
+        click.echo(complaint, err=True)
+    return status

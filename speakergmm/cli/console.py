@@ -1,0 +1,196 @@
+"""What a person sees: progress with time left, tables, numbers in words."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from speakergmm.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from speakergmm.evaluation import CostModel, Evaluation
+    from speakergmm.progress import Progress
+    from speakergmm.verification import EnrollmentConfig
+
+LOG_EVERY_S = 10.0
+
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Workers. Results do not depend on it.  [default: the cores that may be used]",
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+relevance_option = click.option(
+    "--relevance-factor",
+    type=float,
+    help="Strength of the background model in MAP adaptation, in frames.  [default: 16]",
+)
+
+
+def enrollment_config(relevance_factor: float | None) -> EnrollmentConfig:
+    """Give the settings of enrollment, where an option may replace a default."""
+    from speakergmm.verification import EnrollmentConfig
+
+    return EnrollmentConfig() if relevance_factor is None else EnrollmentConfig(relevance_factor)
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """Turn ``("ubm.n_components=64",)`` into a table of overrides."""
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(
+                f"{pair!r}; expected TABLE.NAME=VALUE, such as ubm.n_components=64",
+                param_hint="--set",
+            )
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="TABLE.NAME=VALUE",
+    help="Change a setting, such as --set ubm.n_components=64; may be repeated.",
+)
+
+
+class LogProgress:
+    """Progress as plain lines on standard error, for logs: starts, and every ten seconds."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.task, self.total, self.done = "", 0, 0
+        self.began = self.logged = time.monotonic()
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Name the task."""
+        with self.lock:
+            self.task, self.total, self.done = task, total or 0, 0
+            self.began = self.logged = time.monotonic()
+            size = f" ({total:,})" if total else ""
+            click.echo(f"{task}{size} ...", err=True)
+
+    def advance(self, steps: int = 1) -> None:
+        """Count, and say now and then how far it is."""
+        with self.lock:
+            self.done += steps
+            now = time.monotonic()
+            if self.total and now - self.logged >= LOG_EVERY_S:
+                self.logged = now
+                left_s = (now - self.began) / self.done * (self.total - self.done)
+                share = 100 * self.done / self.total
+                click.echo(f"{self.task} {share:.0f} %, about {left_s:.0f} s left", err=True)
+
+    def note(self, text: str) -> None:
+        """Keep quiet: notes are for the moving display."""
+
+
+class _BarProgress:
+    """Progress as a moving bar on a terminal."""
+
+    def __init__(self, bars: Any) -> None:
+        self.bars = bars
+        self.current: Any = None
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self._finish()
+        self.current = self.bars.add_task(task, total=total, note="")
+
+    def advance(self, steps: int = 1) -> None:
+        self.bars.advance(self.current, steps)
+
+    def note(self, text: str) -> None:
+        self.bars.update(self.current, note=text)
+
+    def _finish(self) -> None:
+        if self.current is not None:
+            task = next(task for task in self.bars.tasks if task.id == self.current)
+            total = task.total or 1
+            self.bars.update(self.current, total=total, completed=total, note="")
+
+
+@contextmanager
+def showing_progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """Give a progress that fits where standard error goes."""
+    if quiet:
+        yield SILENT
+    elif not sys.stderr.isatty():
+        yield LogProgress()
+    else:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
+        )
+        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+            yield _BarProgress(bars)
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print aligned columns; the first is text, the others are numbers."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    for line in lines:
+        cells = [
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_evaluations(evaluations: Mapping[str, Evaluation], cost: CostModel) -> None:
+    """Print the numbers of every split side by side, then what the last split's EER means."""
+    from speakergmm.evaluation.wording import LABELS, format_interval, format_value, meaning
+
+    rows = []
+    for name, label in LABELS.items():
+        row = [label]
+        for evaluation in evaluations.values():
+            estimate = evaluation.metrics.get(name)
+            if estimate is None:
+                row += ["", ""]
+            else:
+                interval = format_interval(name, estimate)
+                row += [format_value(name, estimate.value), f"({interval})" if interval else ""]
+        if any(row[1:]):
+            rows.append(row)
+    header = [""]
+    for split, evaluation in evaluations.items():
+        with_interval = any(e.low is not None for e in evaluation.metrics.values())
+        header += [split, "(95 % interval)" if with_interval else ""]
+    print_table(header, rows)
+    click.echo()
+    for split, evaluation in evaluations.items():
+        click.echo(
+            f"{split}: {evaluation.n_speakers:,} speakers, {evaluation.n_target:,} same-speaker "
+            f"and {evaluation.n_nontarget:,} different-speaker trials"
+        )
+    last = list(evaluations.values())[-1]
+    click.echo(meaning("eer", last, cost))

@@ -1,0 +1,74 @@
+"""`speakergmm evaluate`: scores → numbers and a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from speakergmm.cli.console import json_option, print_evaluations
+
+
+@click.command()
+@click.argument("scores_file", metavar="SCORES", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--p-target", type=float, help="Prior of the cost model.  [default: 0.05]")
+@click.option("--c-miss", type=float, help="Cost of a miss.  [default: 1]")
+@click.option("--c-fa", type=float, help="Cost of a false alarm.  [default: 1]")
+@click.option("--resamples", type=int, help="For the intervals; 0: none.  [default: 1000]")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for metrics.json, det.svg and det.png.",
+)
+@json_option
+def evaluate(
+    scores_file: Path,
+    p_target: float | None,
+    c_miss: float | None,
+    c_fa: float | None,
+    resamples: int | None,
+    seed: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Compute error rates, costs and thresholds from SCORES.
+
+    SCORES is a CSV file with the columns model_id, test_id, label (target or nontarget), score
+    and, as wanted, llr. A higher score means "same speaker".
+
+    \b
+    Examples:
+      speakergmm evaluate scores.csv
+      speakergmm evaluate scores.csv --p-target 0.01 --json
+      speakergmm evaluate scores.csv --output results
+    """
+    from speakergmm.corpora import read_scores
+    from speakergmm.evaluation import EvaluationConfig, evaluate_scores
+    from speakergmm.files import write_json
+
+    given = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa, "n_resamples": resamples}
+    config = EvaluationConfig(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    scores = read_scores(scores_file)
+    evaluation = evaluate_scores(scores, config, rng=seed)
+    name = scores_file.stem
+    metrics = {name: evaluation.to_json()}
+    if output is not None:
+        from speakergmm.evaluation.plots import det_figure, save_figure
+
+        figure = det_figure({name: scores})
+        for suffix in ("svg", "png"):
+            save_figure(figure, output / f"det.{suffix}")
+        write_json(output / "metrics.json", metrics)
+    if as_json:
+        click.echo(json.dumps(metrics, indent=2))
+        return
+    print_evaluations({name: evaluation}, config.cost)
+    points = {"eer": "both errors are equally frequent", "min_dcf": "the cost is lowest"}
+    for point, what in points.items():
+        found = evaluation.thresholds[point]
+        click.echo(
+            f"Threshold at which {what}: {found.score:.4f} (misses {100 * found.p_miss:.2f} %, "
+            f"false alarms {100 * found.p_fa:.2f} %)"
+        )

@@ -1,0 +1,122 @@
+"""`speakergmm recipe`: experiments from their TOML files."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from speakergmm.cli.console import (
+    jobs_option,
+    parse_settings,
+    print_evaluations,
+    quiet_option,
+    set_option,
+    showing_progress,
+)
+
+
+@click.group()
+def recipe() -> None:
+    """Run whole experiments: features, UBM, enrollment, scoring, evaluation."""
+
+
+@recipe.command()
+@click.argument("path", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option(
+    "--corpus",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the recordings that the recipe's lists name.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the results; what is current there is used again.",
+)
+@click.option(
+    "--from", "force_from", metavar="STAGE", help="Run this stage and those after it again."
+)
+@set_option
+@jobs_option
+@quiet_option
+def run(
+    path: Path,
+    corpus: Path,
+    output: Path,
+    force_from: str | None,
+    settings: tuple[str, ...],
+    jobs: int | None,
+    quiet: bool,
+) -> None:
+    """Run the experiment in RECIPE, a folder with a recipe.toml.
+
+    Stages whose inputs and settings have not changed are not run again, and an interrupted run
+    goes on where it was. Stages: features, ubm, enrollment, scoring, evaluation.
+
+    \b
+    Examples:
+      speakergmm recipe run recipes/speech_commands --corpus DIR --output out
+      speakergmm recipe run recipes/speech_commands --corpus DIR --output out --from scoring
+      speakergmm recipe run my/recipe.toml --corpus DIR --output out2 --set ubm.n_components=64
+    """
+    from speakergmm.recipes import Experiment, load_recipe
+
+    loaded = load_recipe(path, parse_settings(settings))
+    with showing_progress(quiet=quiet) as progress:
+        result = Experiment(
+            loaded,
+            corpus,
+            output,
+            force_from=force_from,
+            jobs=jobs,
+            progress=progress,
+            command=shlex.join(["speakergmm", *sys.argv[1:]]),
+        ).run()
+    times = ", ".join(
+        f"{stage.name} {'unchanged' if stage.reused else f'{stage.seconds:.1f} s'}"
+        for stage in result.stages
+    )
+    click.echo(f"{loaded.head.title}\n{times}\n")
+    print_evaluations(result.evaluations, loaded.settings.evaluation.cost)
+    if "unavailable" in result.calibration:
+        click.echo(f"Not calibrated: {result.calibration['unavailable']}")
+    click.echo(f"Report: {output / 'report.html'}   scores: {output / 'scores.csv'}")
+
+
+@recipe.command("list")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="recipes")
+def list_recipes(folder: Path) -> None:
+    """List the recipes in FOLDER (default: recipes)."""
+    from speakergmm.errors import MissingError
+    from speakergmm.recipes import load_recipe
+
+    files = sorted(folder.glob("*/recipe.toml"))
+    if not files:
+        raise MissingError(f"{folder}: no recipes; expected folders with a recipe.toml")
+    for file in files:
+        click.echo(f"{file.parent}  {load_recipe(file).head.title}")
+
+
+@recipe.command()
+@click.argument("path", metavar="RECIPE", type=click.Path(path_type=Path))
+@set_option
+def show(path: Path, settings: tuple[str, ...]) -> None:
+    """Show all settings of RECIPE, defaults filled in.
+
+    \b
+    Example:
+      speakergmm recipe show recipes/speech_commands
+    """
+    from speakergmm.recipes import load_recipe
+
+    for name, table in load_recipe(path, parse_settings(settings)).tables().items():
+        click.echo(f"[{name}]")
+        for key, value in table.items():
+            # What TOML cannot say (None) is the absence of a value.
+            click.echo(f"{key} = {json.dumps(value)}" if value is not None else f"# {key}: none")
+        click.echo()

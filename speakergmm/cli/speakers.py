@@ -1,0 +1,115 @@
+"""`speakergmm enroll` and `speakergmm verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from speakergmm.cli.app import EXIT_REJECTED
+from speakergmm.cli.console import json_option, relevance_option
+
+ubm_option = click.option(
+    "--ubm",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Background model, from `ubm train` or a recipe.",
+)
+store_option = click.option(
+    "--store",
+    default="speakers.db",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of enrolled speakers.",
+)
+
+
+@click.command()
+@click.argument("speaker_id", metavar="ID")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@ubm_option
+@store_option
+@json_option
+def enroll(speaker_id: str, files: tuple[Path, ...], ubm: Path, store: Path, as_json: bool) -> None:
+    """Enroll speaker ID from one or more recordings.
+
+    Enrolling again with other recordings adds to what is known. The store keeps statistics,
+    never the audio. Some ten seconds of speech are a start; a minute, from more than one day, is
+    better.
+
+    \b
+    Examples:
+      speakergmm enroll alice monday.wav tuesday.flac --ubm ubm.safetensors
+      speakergmm enroll bob bob*.wav --ubm ubm.safetensors --store team.db
+    """
+    from speakergmm.verification import Verifier
+
+    verifier = Verifier.load(ubm, store)
+    report = verifier.enroll(speaker_id, files)
+    if as_json:
+        click.echo(json.dumps(report.to_json()))
+        return
+    click.echo(
+        f"{speaker_id}: {report.speech_s:.1f} s of speech from {len(files)} recording(s) added; "
+        f"{report.total_speech_s:.1f} s from {report.n_recordings} in all, in {store}"
+    )
+
+
+@click.command()
+@click.argument("speaker_id", metavar="ID")
+@click.argument("file", type=click.Path(path_type=Path))
+@ubm_option
+@store_option
+@click.option(
+    "--threshold",
+    type=float,
+    help="Accept from this score on; `speakergmm evaluate` finds one on trials of yours.",
+)
+@relevance_option
+@json_option
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    speaker_id: str,
+    file: Path,
+    ubm: Path,
+    store: Path,
+    threshold: float | None,
+    relevance_factor: float | None,
+    as_json: bool,
+) -> None:
+    """Decide whether FILE is speaker ID.
+
+    The score is the mean log-likelihood ratio per frame between the speaker's model and the
+    background model. Its scale depends on the model and on the speech, so the threshold must come
+    from trials that are like yours: score a list, then evaluate it.
+
+    Exit status: 0 accepted, 3 rejected, 1 when it cannot be decided.
+
+    \b
+    Examples:
+      speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5
+      speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5 --json
+    """
+    if threshold is None:
+        raise click.UsageError(
+            "no threshold: a score means nothing without one. Score trials of your own speakers "
+            "(`speakergmm score`), let `speakergmm evaluate` find the threshold, and give it with "
+            "--threshold."
+        )
+    from speakergmm.cli.console import enrollment_config
+    from speakergmm.verification import Verifier
+
+    verifier = Verifier.load(ubm, store, enrollment=enrollment_config(relevance_factor))
+    result = verifier.verify(speaker_id, file, threshold=threshold)
+    if as_json:
+        click.echo(json.dumps(result.to_json()))
+    else:
+        relation = "at or above" if result.accepted else "below"
+        click.echo(
+            f"{'accepted' if result.accepted else 'rejected'}: {file} as {speaker_id!r}, score "
+            f"{result.score:.4f}, {relation} the threshold {threshold:g} "
+            f"({result.speech_s:.1f} s of speech)"
+        )
+    ctx.exit(0 if result.accepted else EXIT_REJECTED)

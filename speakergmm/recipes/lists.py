@@ -1,0 +1,136 @@
+"""Single jobs on a user's own lists: train a background model, score a trial list."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speakergmm.audio import duration_s
+from speakergmm.corpora import Scores, read_protocol, read_utterances, write_scores
+from speakergmm.errors import ManifestError
+from speakergmm.features import extract_features
+from speakergmm.gmm.model_file import load_background_model
+from speakergmm.progress import SILENT
+from speakergmm.recipes.steps import enroll_models, score_split, train_background_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from speakergmm.gmm.model_file import BackgroundModel
+    from speakergmm.progress import Progress
+    from speakergmm.recipes.config import Settings
+    from speakergmm.verification import EnrollmentConfig
+
+
+@contextmanager
+def _frames_folder(wanted: Path | None) -> Iterator[Path]:
+    """Give the folder in which frames are kept, or one that is gone afterwards."""
+    if wanted is not None:
+        yield wanted
+    else:
+        with tempfile.TemporaryDirectory(prefix="speakergmm-") as folder:
+            yield Path(folder) / "frames"
+
+
+def train_on_list(
+    utterances_file: Path | str,
+    output: Path | str,
+    settings: Settings,
+    *,
+    audio: Path | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    frames: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> BackgroundModel:
+    """Train a UBM on the recordings of a list and write its file.
+
+    Parameters
+    ----------
+    utterances_file : path
+        ``utterances.csv``.
+    output : path
+        The model file.
+    audio : path, optional
+        Where the list's paths begin; default: its folder.
+    split : str, optional
+        Use only the utterances of this split.
+    frames : path, optional
+        Keep the frame store there, and use what is current in it; default: a temporary folder.
+
+    Raises
+    ------
+    ManifestError, AudioError, FrameError, OutputError
+        When the list, a recording or the frames cannot be used, or the file cannot be written.
+    """
+    utterances = read_utterances(utterances_file, audio, durations=duration_s)
+    chosen = {u: v for u, v in utterances.items() if split is None or v.split == split}
+    if not chosen:
+        found = ", ".join(sorted({repr(u.split) for u in utterances.values()}))
+        raise ManifestError(
+            f"{utterances_file}: no utterance of split {split!r}; splits are {found}"
+        )
+    with _frames_folder(frames) as folder:
+        store, _ = extract_features(
+            chosen, folder, settings.front_end, jobs=jobs, progress=progress
+        )
+        return train_background_model(
+            Path(output), store, settings, seed=seed, jobs=jobs, progress=progress
+        )
+
+
+def score_lists(
+    lists: Path | str,
+    utterances_file: Path | str,
+    ubm: Path | str,
+    output: Path | str,
+    settings: EnrollmentConfig,
+    *,
+    audio: Path | None = None,
+    frames: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> Scores:
+    """Enroll the models of a folder of lists, score its trials, and write ``scores.csv``.
+
+    Parameters
+    ----------
+    lists : path
+        Folder with ``enrollment.csv``, ``tests.csv`` and, unless every model is to meet every test,
+        ``trials.csv``.
+    ubm : path
+        Model file; its front end makes the frames.
+
+    Raises
+    ------
+    ManifestError, AudioError, ModelFileError, OutputError
+        When a list, a recording or the model cannot be used, or the file cannot be written.
+    """
+    lists = Path(lists)
+    model = load_background_model(ubm)
+    utterances = read_utterances(utterances_file, audio, durations=duration_s)
+    trials = lists / "trials.csv"
+    protocol = read_protocol(
+        lists / "enrollment.csv",
+        lists / "tests.csv",
+        trials if trials.exists() else None,
+        utterances,
+    )
+    pools = [*protocol.enrollment.values(), *protocol.tests.values()]
+    used = dict.fromkeys(utterance_id for pool in pools for utterance_id in pool)
+    with _frames_folder(frames) as folder, tempfile.TemporaryDirectory() as scratch:
+        store, _ = extract_features(
+            {u: utterances[u] for u in used}, folder, model.front_end, jobs=jobs, progress=progress
+        )
+        enrollment = Path(scratch) / "enrollment.safetensors"
+        enroll_models(
+            enrollment, protocol.enrollment, store, model.gmm, jobs=jobs, progress=progress
+        )
+        scores = score_split(
+            enrollment, protocol, store, model.gmm, settings, jobs=jobs, progress=progress
+        )
+    write_scores(output, scores)
+    return scores

@@ -1,0 +1,165 @@
+"""The verifier: a background model and the speakers enrolled with it, for everyday use."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speakergmm.audio import read_recording
+from speakergmm.errors import AudioError, ConfigError
+from speakergmm.features import FrontEnd
+from speakergmm.files import file_digest
+from speakergmm.gmm import Statistics, accumulate
+from speakergmm.gmm.model_file import load_background_model, model_digest
+from speakergmm.verification.enrollment import EnrollmentConfig
+from speakergmm.verification.scoring import log_likelihood_ratio
+from speakergmm.verification.speaker_store import SpeakerStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from speakergmm.gmm.model_file import BackgroundModel
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentReport:
+    """What an enrollment added, and what is now known; seconds are of speech kept."""
+
+    speaker_id: str
+    speech_s: float
+    total_speech_s: float
+    n_recordings: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as JSON."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The answer to "is this that speaker?".
+
+    ``score`` is the mean log-likelihood ratio per frame, in nats, not calibrated; it was accepted
+    when it reached ``threshold``. ``speech_s`` is how much speech was heard.
+    """
+
+    speaker_id: str
+    recording: str
+    score: float
+    threshold: float
+    accepted: bool
+    speech_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the answer as JSON."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Enrolls and verifies speakers. Make one with `Verifier.load`.
+
+    Parameters
+    ----------
+    model : BackgroundModel
+    front_end : FrontEnd
+        The model's.
+    store : SpeakerStore
+    enrollment : EnrollmentConfig
+        How a speaker's model is made.
+    """
+
+    model: BackgroundModel
+    front_end: FrontEnd
+    store: SpeakerStore
+    enrollment: EnrollmentConfig
+
+    @classmethod
+    def load(
+        cls,
+        ubm: Path | str,
+        store: Path | str = "speakers.db",
+        *,
+        enrollment: EnrollmentConfig | None = None,
+    ) -> Verifier:
+        """Load a background model, and name the file of enrolled speakers.
+
+        Raises
+        ------
+        ModelFileError
+            When the model file is missing, damaged or not one.
+        """
+        model = load_background_model(ubm)
+        speakers = SpeakerStore(Path(store), model_digest(ubm))
+        return cls(model, FrontEnd(model.front_end), speakers, enrollment or EnrollmentConfig())
+
+    def enroll(self, speaker_id: str, recordings: Sequence[Path | str]) -> EnrollmentReport:
+        """Add recordings to a speaker's enrollment, all of them or none.
+
+        Raises
+        ------
+        AudioError
+            When a recording cannot be used.
+        SpeakerStoreError
+            When a recording is already enrolled, or the store cannot be used.
+        """
+        if not recordings:
+            raise ConfigError("no recordings to enroll; expected one or more")
+        digests: dict[str, Path] = {}
+        total = Statistics.zero(self.model.gmm.n_components, self.model.gmm.n_features)
+        for recording in map(Path, recordings):
+            frames = self.frames(recording)
+            digest = file_digest(recording)
+            if digest in digests:
+                raise AudioError(
+                    f"{recording}: the same recording as {digests[digest]}; the same speech twice "
+                    "teaches nothing: give it once"
+                )
+            digests[digest] = recording
+            total = total + accumulate(self.model.gmm, frames)
+        enrollment = self.store.enroll(speaker_id, total, tuple(digests))
+        hop_s = self.model.front_end.hop_s
+        return EnrollmentReport(
+            speaker_id,
+            total.n_frames * hop_s,
+            enrollment.statistics.n_frames * hop_s,
+            len(enrollment.recordings),
+        )
+
+    def verify(self, speaker_id: str, recording: Path | str, *, threshold: float) -> Verification:
+        """Score a recording against a speaker's model and compare with the threshold.
+
+        Raises
+        ------
+        MissingError
+            When no such speaker is enrolled.
+        AudioError
+            When the recording cannot be used.
+        """
+        known = self.store.find(speaker_id)
+        speaker_model = self.enrollment.speaker_model(self.model.gmm, known.statistics)
+        frames = self.frames(recording)
+        score = log_likelihood_ratio(speaker_model, self.model.gmm, frames)
+        speech_s = len(frames) * self.model.front_end.hop_s
+        return Verification(
+            speaker_id, str(recording), score, threshold, score >= threshold, speech_s
+        )
+
+    def frames(self, recording: Path | str) -> NDArray[np.float32]:
+        """Frames (T, D) of a recording, by the front end that the model was trained with.
+
+        Raises
+        ------
+        AudioError
+            When the recording cannot be used, naming it.
+        """
+        samples, rate = read_recording(recording, channel=self.front_end.config.channel)
+        try:
+            return self.front_end(samples, rate)
+        except AudioError as error:
+            raise AudioError(f"{recording}: {error}") from None
