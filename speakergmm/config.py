@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
+# How a file says None, which TOML has no word for.
+NONE = "none"
+
 
 def check_range(
     name: str, value: float, low: float, high: float = math.inf, unit: str = ""
@@ -71,8 +74,9 @@ def _describe(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(repr(choice) for choice in typing.get_args(hint))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        options = [option for option in typing.get_args(hint) if option is not type(None)]
-        return " or ".join(_describe(option) for option in options)
+        return " or ".join(_describe(option) for option in typing.get_args(hint))
+    if hint is type(None):
+        return repr(NONE)
     return {float: "a number", int: "a whole number", str: "text", bool: "true or false"}.get(
         hint, str(hint)
     )
@@ -96,16 +100,18 @@ def config_from_table(kind: type[Config], table: Mapping[str, Any], where: str) 
     """
     hints = typing.get_type_hints(kind)
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
             raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
+        if value == NONE and _accepts(hints[name], None):
+            values[name] = None
+            continue
         if not _accepts(hints[name], value):
             raise ConfigError(f"{where}: {name} is {value!r}; expected {_describe(hints[name])}")
-    values = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in table.items()
-    }
+        values[name] = tuple(value) if isinstance(value, list) else value
     try:
         return kind(**values)
     except ConfigError as error:

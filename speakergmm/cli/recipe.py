@@ -112,11 +112,11 @@ def show(path: Path, settings: tuple[str, ...]) -> None:
     Example:
       speakergmm recipe show recipes/speech_commands
     """
+    from speakergmm.config import NONE
     from speakergmm.recipes import load_recipe
 
     for name, table in load_recipe(path, parse_settings(settings)).tables().items():
         click.echo(f"[{name}]")
         for key, value in table.items():
-            # What TOML cannot say (None) is the absence of a value.
-            click.echo(f"{key} = {json.dumps(value)}" if value is not None else f"# {key}: none")
+            click.echo(f"{key} = {json.dumps(NONE if value is None else value)}")
         click.echo()

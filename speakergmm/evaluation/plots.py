@@ -28,9 +28,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 def det_figure(curves: Mapping[str, Scores]) -> Figure:
     """Draw detection error trade-off curves (Martin et al. 1997) on probit axes.
 
-    For each named set of scores: the operating points as a thin line of steps, their convex hull as
-    a thick line, and the EER as a dot on the diagonal. Rates that no trial supports are not drawn:
-    the curve ends where fewer than one error would be counted.
+    For each named set of scores: the operating points as a thin line, their convex hull as a thick
+    line, and the EER as a dot on the diagonal. The axes run from 0.05 % to 90 %.
     """
     from matplotlib.figure import Figure
     from scipy.special import ndtri
@@ -51,7 +50,6 @@ def det_figure(curves: Mapping[str, Scores]) -> Figure:
         equal = diagonal_crossing(p_miss, p_fa)
         axes.plot(
             probit(curve.p_fa), probit(curve.p_miss), color=color, linewidth=0.7, alpha=0.6,
-            drawstyle="steps-pre",
         )  # fmt: skip
         # Straight in rates is curved on probit axes: draw the hull's edges by points on them.
         along = np.linspace(0, len(p_miss) - 1, 50 * (len(p_miss) - 1) + 1)

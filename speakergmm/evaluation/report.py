@@ -27,17 +27,20 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; --ink: #1a1a1a; --paper: #fff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #16181c; } }
 body { margin: 0 auto; max-width: 56rem; padding: 1.5rem 1rem 4rem; color: var(--ink);
-  background: var(--paper); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+  background: var(--paper); font: 1rem/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { margin-top: 2.2rem; font-size: 1.2rem; }
 .headline { font-size: 1.15rem; border-left: .3rem solid #0072b2; padding: .2rem 0 .2rem 1rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; } td.number { white-space: nowrap; } caption { text-align: left;
+  vertical-align: top; } td.number, .numbers td:not(:last-child) { white-space: nowrap; }
+.numbers td:last-child { min-width: 16rem; }
+caption { text-align: left;
   font-weight: 600; padding: .8rem 0 .2rem; }
 figure { margin: 1rem 0; background: #fff; border-radius: .4rem; padding: .5rem; max-width: 34rem; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { color: #333; font-size: .9rem; }
-pre { background: var(--soft); padding: .8rem; border-radius: .4rem; white-space: pre-wrap; }
+pre { background: var(--soft); padding: .8rem; border-radius: .4rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
 @media print { body { max-width: none; } h2 { break-after: avoid; }
   figure, tr { break-inside: avoid; } }
 """
@@ -66,7 +69,9 @@ def _text(value: object) -> str:
     return html.escape("" if value is None else str(value))
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "", kind: str = ""
+) -> str:
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in header)
     body = "".join(
         "<tr>" + "".join(f"<td{_kind(cell)}>{_text(_shown(cell))}</td>" for cell in row) + "</tr>"
@@ -74,7 +79,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]], caption: str
     )
     title = f"<caption>{_text(caption)}</caption>" if caption else ""
     return (
-        f'<div class="wide"><table>{title}<thead><tr>{head}</tr></thead>'
+        f'<div class="wide"><table class="{kind}">{title}<thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -98,7 +103,7 @@ def _numbers(split: str, evaluation: Evaluation, cost: CostModel) -> str:
         for name, label in LABELS.items()
         if name in evaluation.metrics
     ]
-    return _table(("", "value", "95 % interval", "how to read it"), rows, caption=split)
+    return _table(("", "value", "95 % interval", "how to read it"), rows, split, "numbers")
 
 
 def render_report(contents: ReportContents) -> str:

@@ -71,7 +71,7 @@ def rates(
     """Give p_miss and p_fa (B + 1,) at the boundaries of B groups of trials in rising order."""
     missed = np.concatenate([[0.0], np.cumsum(n_target)])
     rejected = np.concatenate([[0.0], np.cumsum(n_nontarget)])
-    return missed / missed[-1], 1.0 - rejected / rejected[-1]
+    return missed / missed[-1], (rejected[-1] - rejected) / rejected[-1]
 
 
 def roc(target: ArrayLike, nontarget: ArrayLike) -> Roc:

@@ -113,8 +113,9 @@ def load_recipe(path: Path | str, overrides: Mapping[str, str] | None = None) ->
     path = Path(path)
     file = path / RECIPE_FILE if path.is_dir() else path
     tables = _read_tables(file, overrides or {})
+    settings = _settings(tables, str(file))
     head = config_from_table(RecipeHead, tables.get("recipe", {}), f"{file} [recipe]")
-    return Recipe(file.parent, head, _settings(tables, str(file)))
+    return Recipe(file.parent, head, settings)
 
 
 def load_settings(path: Path | str | None, overrides: Mapping[str, str]) -> Settings:

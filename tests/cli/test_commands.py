@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from speakergmm.corpora import read_scores
+
+pytestmark = pytest.mark.usefixtures("leaves_nothing_half_written")
+
+COMMANDS = [
+    [], ["demo"], ["recipe"], ["recipe", "run"], ["recipe", "list"], ["recipe", "show"], ["ubm"],
+    ["ubm", "train"], ["enroll"], ["verify"], ["score"], ["evaluate"], ["model"], ["model", "show"],
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ubm(small_corpus, tmp_path_factory):
+    from speakergmm.recipes import load_settings, train_on_list
+
+    path = tmp_path_factory.mktemp("ubm") / "ubm.safetensors"
+    settings = load_settings(None, {"ubm.n_components": "4"})
+    train_on_list(small_corpus / "utterances.csv", path, settings, split="background")
+    return path
+
+
+@pytest.fixture
+def recordings(small_corpus):
+    """Recordings of two speakers of the evaluation, by session."""
+    return {name: sorted((small_corpus / "audio" / name).glob("*.flac")) for name in ("s11", "s12")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_by_example(cli, command):
+    answer = cli(*command, "--help")
+    assert answer.status == 0
+    assert answer.out.startswith(f"Usage: speakergmm {' '.join(command)}".rstrip())
+    if command not in ([], ["recipe"], ["ubm"], ["model"], ["recipe", "list"]):
+        assert "Example" in answer.out
+        assert f"\n    speakergmm {' '.join(command)} " in answer.out
+    # An example that was rewrapped would show the marker that forbids it.
+    assert "\\b" not in answer.out
+
+
+def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path):
+    answer = cli("demo", "--output", tmp_path / "demo", "--quiet")
+    assert answer.status == 0
+    assert "computed, not\nspoken" in answer.out
+    assert "EER" in answer.out
+    assert "minDCF" in answer.out
+    assert "about one in" in answer.out
+    assert "16 speakers, 64 same-speaker and 960 different-speaker trials" in answer.out
+    assert answer.out.count("  speakergmm ") == 3
+    for name in ("report.html", "scores.csv", "metrics.json", "det.svg", "ubm.safetensors"):
+        assert name in answer.out
+        assert (tmp_path / "demo" / name).exists()
+    assert answer.err == ""
+
+
+def test_recipe_run_twice_and_from(cli, small_recipe, small_corpus, tmp_path):
+    command = ["recipe", "run", small_recipe, "--corpus", small_corpus, "--output", tmp_path / "o"]
+    first = cli(*command)
+    assert first.status == 0
+    assert "A small synthetic corpus" in first.out
+    assert "unchanged" not in first.out
+    assert "features (86) ..." in first.err
+    assert "ubm unchanged, enrollment unchanged" in cli(*command).out
+    forced = cli(*command, "--from", "scoring").out
+    assert "enrollment unchanged, scoring" in forced
+    assert "scoring unchanged" not in forced
+    provenance = json.loads((tmp_path / "o" / "provenance.json").read_text())
+    assert provenance["command"].startswith("speakergmm ")
+
+
+def test_recipe_run_with_wrong_words(cli, small_recipe, small_corpus, tmp_path):
+    command = ["recipe", "run", small_recipe, "--corpus", small_corpus, "--output", tmp_path / "o"]
+    answer = cli(*command, "--from", "train")
+    assert (answer.status, answer.out) == (1, "")
+    assert "error: no stage 'train'" in answer.err
+    answer = cli(*command, "--set", "n_components")
+    assert answer.status == 2
+    assert "expected TABLE.NAME=VALUE" in answer.err
+    answer = cli(*command, "--set", "ubm.components=3")
+    assert answer.status == 1
+    assert "unknown setting 'components'; did you mean 'n_components'?" in answer.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_recipe_list_and_show(cli, small_recipe, tmp_path):
+    folder = tmp_path / "recipes" / "small"
+    folder.mkdir(parents=True)
+    shutil.copy(small_recipe, folder)
+    assert cli("recipe", "list", tmp_path / "recipes").out.endswith("A small synthetic corpus\n")
+    shown = cli("recipe", "show", folder, "--set", "front_end.n_mfcc=9").out
+    assert "n_mfcc = 9\n" in shown
+    assert "n_components = 8\n" in shown
+    answer = cli("recipe", "list", tmp_path / "nowhere")
+    assert answer.status == 1
+    assert "no recipes; expected folders with a recipe.toml" in answer.err
+
+
+def test_train_score_evaluate_on_lists(cli, small_corpus, tmp_path):
+    ubm, scores = tmp_path / "ubm.safetensors", tmp_path / "scores.csv"
+    lists = small_corpus / "utterances.csv"
+    answer = cli(
+        "ubm", "train", lists, "--split", "background", "--components", 4, "--output", ubm
+    )  # fmt: skip
+    assert answer.status == 0
+    assert "4 components over 30 features" in answer.out
+    assert "log-likelihood per frame" in answer.out
+    answer = cli(
+        "score", small_corpus / "evaluation", "--utterances", lists, "--ubm", ubm,
+        "--output", scores,
+    )  # fmt: skip
+    assert "72 trials of 6 models and 12 tests (12 same speaker, 60 different)" in answer.out
+    answer = cli("evaluate", scores, "--output", tmp_path / "results")
+    assert answer.status == 0
+    assert "Threshold at which both errors are equally frequent" in answer.out
+    assert (tmp_path / "results" / "det.svg").exists()
+    metrics = json.loads(cli("evaluate", scores, "--json").out)
+    assert metrics == json.loads((tmp_path / "results" / "metrics.json").read_text())
+    assert metrics["scores"]["n_target"] == 12
+    found = metrics["scores"]["thresholds"]["eer"]
+    read = read_scores(scores)
+    assert found["p_miss"] == np.mean(read.target() < found["score"])
+    assert found["p_fa"] == np.mean(read.nontarget() >= found["score"])
+
+
+def test_evaluate_takes_the_cost_model(cli, tmp_path):
+    rows = ["model_id,test_id,label,score"]
+    rows += [f"m{i},t{i},target,{s}" for i, s in enumerate((0.1, 0.5, 0.9, 1.4))]
+    rows += [f"m{i},t9{i},nontarget,{s}" for i, s in enumerate((-1.0, 0.0, 0.05, 0.7))]
+    scores = tmp_path / "s.csv"
+    scores.write_text("\r\n".join(rows) + "\r\n")
+    costs = [
+        json.loads(cli("evaluate", scores, "--p-target", p, "--json").out)["s"]["min_dcf"]["value"]
+        for p in (0.5, 0.01)
+    ]
+    # By hand: at p = 0.5 from 0.1 on nobody is missed and one of four accepted wrongly; p = 0.01
+    # can only afford to accept nobody wrongly: from 0.9 on, half are missed.
+    assert costs == pytest.approx([0.25, 0.5])
+    answer = cli("evaluate", scores, "--p-target", 1.5)
+    assert answer.status == 1
+    assert "error: p_target is 1.5; expected" in answer.err
+
+
+def test_enroll_then_verify(cli, ubm, recordings, tmp_path):
+    store = tmp_path / "speakers.db"
+    own, other = recordings["s11"], recordings["s12"]
+    answer = cli("enroll", "anna", *own[:2], "--ubm", ubm, "--store", store)
+    assert answer.status == 0
+    assert "anna: " in answer.out
+    assert "from 2 recording(s) added" in answer.out
+    common = ["--ubm", ubm, "--store", store]
+    heard = [
+        json.loads(cli("verify", "anna", f, *common, "--threshold", 0, "--json").out)["score"]
+        for f in (own[2], other[2])
+    ]
+    threshold = sum(heard) / 2
+    genuine, stranger = sorted([own[2], other[2]], key=lambda f: -heard[f is other[2]])
+    accepted = cli("verify", "anna", genuine, *common, "--threshold", threshold)
+    assert accepted.status == 0
+    assert accepted.out.startswith("accepted: ")
+    rejected = cli("verify", "anna", stranger, *common, "--threshold", threshold)
+    assert rejected.status == 3
+    assert rejected.out.startswith("rejected: ")
+    assert "below the threshold" in rejected.out
+    more = cli("enroll", "anna", own[3], *common, "--json")
+    assert json.loads(more.out)["n_recordings"] == 3
+
+
+def test_verify_needs_a_threshold(cli, ubm, recordings, tmp_path):
+    answer = cli("verify", "anna", recordings["s11"][0], "--ubm", ubm, "--store", tmp_path / "s.db")
+    assert answer.status == 2
+    assert "no threshold: a score means nothing without one" in answer.err
+    assert not (tmp_path / "s.db").exists()
+
+
+def test_relevance_factor_reaches_the_score(cli, ubm, recordings, tmp_path):
+    common = ["--ubm", ubm, "--store", tmp_path / "speakers.db"]
+    cli("enroll", "anna", recordings["s11"][0], *common)
+    command = ["verify", "anna", recordings["s11"][1], *common, "--threshold", -99, "--json"]
+    scores = [
+        json.loads(cli(*command, *more).out)["score"]
+        for more in ([], ["--relevance-factor", 16], ["--relevance-factor", 1e9])
+    ]
+    assert scores[0] == scores[1]
+    # A background model of this strength does not move: the speaker's model is the UBM.
+    assert scores[2] == pytest.approx(0, abs=1e-3)
+    assert cli(*command, "--relevance-factor", -1).status == 1
+
+
+def test_model_show(cli, ubm, tmp_path):
+    shown = json.loads(cli("model", "show", ubm, "--json").out)
+    assert shown["n_components"] == 4
+    assert shown["front_end"]["n_mfcc"] == shown["n_features"] == 30
+    text = cli("model", "show", ubm).out
+    assert "n_components: 4\n" in text
+    assert "  sample_rate: 16000\n" in text
+    (tmp_path / "x").write_bytes(b"x" * 100)
+    answer = cli("model", "show", tmp_path / "x")
+    assert answer.status == 1
+    assert "not a model file, or a damaged one" in answer.err
+
+
+def bad_recordings(folder):
+    """Recordings that cannot be used, each with what is to be said of it."""
+    rng = np.random.default_rng(0)
+    noise = (0.1 * rng.normal(size=16000)).astype(np.float32)
+    soundfile.write(folder / "whole.wav", noise, 16000)
+    soundfile.write(folder / "whole.flac", noise, 16000)
+    soundfile.write(folder / "no_samples.wav", noise[:0], 16000)
+    soundfile.write(folder / "zeros.wav", np.zeros(16000), 16000)
+    soundfile.write(folder / "short.wav", noise[:399], 16000)
+    soundfile.write(folder / "telephone.wav", noise[:8000], 8000)
+    soundfile.write(
+        folder / "nan.wav", np.where(np.arange(16000) == 7, np.nan, noise), 16000, "FLOAT"
+    )
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "text.wav").write_bytes(b"this is not audio" * 99)
+    (folder / "cut.wav").write_bytes((folder / "whole.wav").read_bytes()[:9000])
+    (folder / "cut.flac").write_bytes((folder / "whole.flac").read_bytes()[:9000])
+    return {
+        "missing.wav": "no such file",
+        "no_samples.wav": "holds no samples",
+        "zeros.wav": "silent: every sample is zero",
+        "short.wav": "too short: 24.9 ms; expected at least one analysis window (25 ms)",
+        "telephone.wav": "audio is 8000 Hz, the model expects 16000 Hz",
+        "nan.wav": "1 samples are NaN or infinite (the first is number 7)",
+        "empty.wav": "the file is empty (0 bytes)",
+        "text.wav": "not audio that can be decoded",
+        "cut.wav": "truncated: 23,044 bytes fewer than its header says",
+        "cut.flac": "cut.flac: ",
+    }
+
+
+def test_bad_recordings_get_one_clear_line(cli, ubm, recordings, tmp_path):
+    expected = bad_recordings(tmp_path)
+    store = tmp_path / "speakers.db"
+    cli("enroll", "anna", recordings["s11"][0], "--ubm", ubm, "--store", store)
+    before = store.read_bytes()
+    for name, message in expected.items():
+        path = tmp_path / name
+        answers = [
+            cli("enroll", "anna", path, "--ubm", ubm, "--store", store),
+            cli("verify", "anna", path, "--ubm", ubm, "--store", store, "--threshold", 0),
+        ]
+        for answer in answers:
+            assert (answer.status, answer.out) == (1, ""), name
+            assert answer.err.startswith(f"error: {path}: "), answer.err
+            assert message in answer.err
+            assert answer.err.count("\n") == 1
+    assert store.read_bytes() == before
+
+
+def test_bad_recordings_of_a_list_are_named_together(cli, tmp_path):
+    bad = [name for name in bad_recordings(tmp_path) if name != "missing.wav"]
+    rows = [f"u{i},s{i},{name}" for i, name in enumerate(["whole.wav", *bad])]
+    (tmp_path / "u.csv").write_text("\n".join(["utterance_id,speaker_id,path", *rows]))
+    output = tmp_path / "ubm.safetensors"
+    answer = cli("ubm", "train", tmp_path / "u.csv", "--output", output, "--components", 2)
+    assert answer.status == 1
+    assert "Traceback" not in answer.err
+    # What the headers tell is refused before anything is computed, with the line of the list.
+    for i, name in enumerate(["whole.wav", *bad]):
+        if name in ("empty.wav", "text.wav", "cut.wav"):
+            assert f"u.csv:{i + 2}: utterance u{i}: " in answer.err
+    kept = [row for row, name in zip(rows, ["whole.wav", *bad], strict=True)
+            if name not in ("empty.wav", "text.wav", "cut.wav")]  # fmt: skip
+    (tmp_path / "u.csv").write_text("\n".join(["utterance_id,speaker_id,path", *kept]))
+    answer = cli("ubm", "train", tmp_path / "u.csv", "--output", output, "--components", 2)
+    assert answer.status == 1
+    for name in ("no_samples.wav", "zeros.wav", "short.wav", "telephone.wav", "nan.wav"):
+        assert name in answer.err
+    assert not output.exists()
+
+
+BAD_LISTS = {
+    "": "the file is empty; expected the header 'utterance_id,speaker_id,path'",
+    "utterance_id,speaker_id,path\n": "the list is empty",
+    "utterance_id,speaker,path\nu,s,a\n": "unknown column 'speaker'; did you mean 'speaker_id'?",
+    "utterance_id,path\nu,a\n": "missing column 'speaker_id'",
+    "utterance_id,speaker_id,path\nu,s,a.wav\n": "recording not found: ",
+    "utterance_id,speaker_id,path\nu,s,whole.wav\nu,s,whole.wav\n": ":3: duplicate utterance_id",
+    "utterance_id,speaker_id,path,end_s\nu,s,whole.wav,0\n": "expected start_s < end_s",
+    "utterance_id,speaker_id,path,start_s,end_s\nu,s,whole.wav,0.5,1.5\n": "beyond the end of",
+}
+
+
+@pytest.mark.parametrize("content", BAD_LISTS)
+def test_bad_lists(cli, tmp_path, content):
+    bad_recordings(tmp_path)
+    (tmp_path / "u.csv").write_text(content)
+    answer = cli("ubm", "train", tmp_path / "u.csv", "--output", tmp_path / "ubm.safetensors")
+    assert (answer.status, answer.out) == (1, "")
+    assert "error: u.csv cannot be used: " in answer.err
+    assert f"{tmp_path / 'u.csv'}:" in answer.err
+    assert BAD_LISTS[content] in answer.err
+    assert not (tmp_path / "ubm.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("trials", "message"),
+    [
+        ("model_id,test_id,label\nnobody,t,target\n", "unknown model_id 'nobody'"),
+        ("model_id,test_id,label\ns11,nothing,target\n", "unknown test_id 'nothing'"),
+        ("model_id,test_id,label\ns11,s11-2-a,same\n", "label is 'same'; expected 'target' or"),
+        ("model_id,test_id,label\ns11,s12-2-a,target\n", "label is 'target', but model 's11'"),
+        ("model_id,test_id,label\n", "the list is empty"),
+    ],
+)
+def test_bad_trials(cli, small_corpus, ubm, tmp_path, trials, message):
+    lists = tmp_path / "lists"
+    shutil.copytree(small_corpus / "evaluation", lists)
+    (lists / "trials.csv").write_text(trials)
+    answer = cli(
+        "score", lists, "--utterances", small_corpus / "utterances.csv", "--ubm", ubm,
+        "--output", tmp_path / "scores.csv",
+    )  # fmt: skip
+    assert answer.status == 1
+    assert message in answer.err
+    assert not (tmp_path / "scores.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,b,target,nan\n", "score is 'nan'; expected a number"),
+        ("a,b,target,1,5\n", "5 cells; the header has 4 columns"),
+        ("a,b,impostor,1\n", "label is 'impostor'"),
+        ("a,b,target,1\na,b,target,1\n", "duplicate trial: a, b"),
+        ("a,b,target,1\n", "there are no nontarget scores"),
+        ("a,b,nontarget,1\n", "there are no target scores"),
+    ],
+)
+def test_bad_scores(cli, tmp_path, rows, message):
+    (tmp_path / "s.csv").write_text("model_id,test_id,label,score\n" + rows)
+    answer = cli("evaluate", tmp_path / "s.csv")
+    assert (answer.status, answer.out) == (1, "")
+    assert message in answer.err
+
+
+def test_too_few_frames_for_the_components(cli, small_corpus, tmp_path):
+    answer = cli(
+        "ubm", "train", small_corpus / "utterances.csv", "--output", tmp_path / "ubm",
+        "--components", 10**6,
+    )  # fmt: skip
+    assert answer.status == 1
+    assert "frames cannot train 1,000,000 components" in answer.err
+
+
+def test_output_that_cannot_be_written(cli, small_corpus, ubm, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    answer = cli(
+        "score", small_corpus / "evaluation", "--utterances", small_corpus / "utterances.csv",
+        "--ubm", ubm, "--output", tmp_path / "file" / "scores.csv",
+    )  # fmt: skip
+    assert answer.status == 1
+    assert "scores.csv: cannot be written" in answer.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_full_disk_keeps_the_old_result(cli, small_corpus, ubm, tmp_path, monkeypatch):
+    import errno
+    from pathlib import Path
+
+    output = tmp_path / "scores.csv"
+    output.write_text("old")
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    answer = cli(
+        "score", small_corpus / "evaluation", "--utterances", small_corpus / "utterances.csv",
+        "--ubm", ubm, "--output", output,
+    )  # fmt: skip
+    monkeypatch.undo()
+    assert answer.status == 1
+    assert "No space left on device" in answer.err
+    assert output.read_text() == "old"
+
+
+def test_interruption_is_said(cli, small_corpus, tmp_path, monkeypatch):
+    from speakergmm import recipes
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipes, "train_on_list", interrupted)
+    answer = cli("ubm", "train", small_corpus / "utterances.csv", "--output", tmp_path / "ubm")
+    assert answer.status == 130
+    assert "interrupted; what was finished is kept" in answer.err
+
+
+def test_wrong_usage_exits_with_two(cli):
+    for words in (["enroll"], ["nothing"], ["ubm", "train", "--bad"], ["verify", "x"]):
+        assert cli(*words).status == 2

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from speakergmm.errors import ModelFileError, OutputError
+from speakergmm.features import FrontEndConfig
+from speakergmm.gmm import DiagonalGMM, TrainingConfig, TrainingHistory
+from speakergmm.gmm.model_file import (
+    FORMAT,
+    BackgroundModel,
+    load_background_model,
+    save_background_model,
+    software_versions,
+)
+
+
+@pytest.fixture
+def model():
+    rng = np.random.default_rng(0)
+    gmm = DiagonalGMM(rng.dirichlet(np.ones(3)), rng.normal(size=(3, 4)), rng.uniform(1, 2, (3, 4)))
+    return BackgroundModel(
+        gmm,
+        FrontEndConfig(n_mfcc=4, vad_db=None),
+        TrainingConfig(max_iterations=7),
+        TrainingHistory((-2.0, -1.5), (1, 0), (0, 0), (0, 1), 3.25, converged=True),
+        seed=11,
+        data_digest="abc",
+        n_frames=1234,
+        versions=software_versions(),
+    )
+
+
+def test_what_is_saved_is_loaded(model, tmp_path):
+    save_background_model(tmp_path / "m.safetensors", model)
+    loaded = load_background_model(tmp_path / "m.safetensors")
+    for name in ("weights", "means", "variances"):
+        np.testing.assert_array_equal(getattr(loaded.gmm, name), getattr(model.gmm, name))
+    for name in ("front_end", "training", "seed", "data_digest", "n_frames", "versions"):
+        assert getattr(loaded, name) == getattr(model, name)
+    # Wall time is not kept, so that equal trainings give equal files.
+    assert np.isnan(loaded.history.seconds)
+    assert dataclasses.replace(loaded.history, seconds=3.25) == model.history
+
+
+def test_equal_models_give_equal_bytes(model, tmp_path):
+    slower = dataclasses.replace(model, history=dataclasses.replace(model.history, seconds=9.0))
+    save_background_model(tmp_path / "a", model)
+    save_background_model(tmp_path / "b", slower)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_missing_file():
+    with pytest.raises(ModelFileError, match="nowhere: no such file; expected a model"):
+        load_background_model("nowhere")
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF1234WAVE", b"\xff" * 64, bytes(4096)])
+def test_other_files_are_refused(tmp_path, content):
+    (tmp_path / "m").write_bytes(content)
+    with pytest.raises(ModelFileError, match="m: not a model file, or a damaged one"):
+        load_background_model(tmp_path / "m")
+
+
+def test_safetensors_of_something_else(tmp_path):
+    (tmp_path / "m").write_bytes(save({"x": np.zeros(3)}))
+    with pytest.raises(ModelFileError, match="not a speakergmm model"):
+        load_background_model(tmp_path / "m")
+
+
+def test_every_truncation_is_refused(model, tmp_path):
+    save_background_model(tmp_path / "whole", model)
+    content = (tmp_path / "whole").read_bytes()
+    for length in range(0, len(content), 7):
+        (tmp_path / "cut").write_bytes(content[:length])
+        with pytest.raises(ModelFileError, match="cut: "):
+            load_background_model(tmp_path / "cut")
+
+
+def test_flipped_header_bytes_never_crash(model, tmp_path):
+    save_background_model(tmp_path / "whole", model)
+    content = bytearray((tmp_path / "whole").read_bytes())
+    refused = 0
+    for position in range(600):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x15
+        (tmp_path / "damaged").write_bytes(damaged)
+        try:
+            load_background_model(tmp_path / "damaged")
+        except ModelFileError:
+            refused += 1
+    # The length, every key and every name of the header are checked; a digit of a value is not.
+    assert refused > 300
+
+
+def rewrite(tmp_path, model, change, tensors=None):
+    save_background_model(tmp_path / "m", model)
+    content = (tmp_path / "m").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][FORMAT])
+    arrays = {name: getattr(model.gmm, name) for name in ("weights", "means", "variances")}
+    metadata = {FORMAT: json.dumps(about | change)}
+    (tmp_path / "m").write_bytes(save(arrays | (tensors or {}), metadata=metadata))
+    return tmp_path / "m"
+
+
+def test_newer_file_is_refused_with_both_versions(model, tmp_path):
+    path = rewrite(tmp_path, model, {"version": 9})
+    with pytest.raises(ModelFileError, match="model file version 9, this program reads up to 1"):
+        load_background_model(path)
+
+
+def test_front_end_that_gives_other_features(model, tmp_path):
+    front_end = dataclasses.asdict(FrontEndConfig(n_mfcc=20))
+    path = rewrite(tmp_path, model, {"front_end": front_end})
+    with pytest.raises(ModelFileError, match="model has 4 features, its front end gives 20"):
+        load_background_model(path)
+
+
+def test_unknown_setting_is_refused(model, tmp_path):
+    path = rewrite(tmp_path, model, {"front_end": {"n_mfc": 4}})
+    with pytest.raises(ModelFileError, match="unknown setting 'n_mfc'; did you mean 'n_mfcc'"):
+        load_background_model(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, 0.0])
+def test_parameters_that_are_no_mixture(model, tmp_path, bad):
+    variances = model.gmm.variances.copy()
+    variances[0, 0] = bad
+    path = rewrite(tmp_path, model, {}, {"variances": variances})
+    with pytest.raises(ModelFileError, match="m: damaged: "):
+        load_background_model(path)
+
+
+def test_failed_write_keeps_the_old_file(model, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="cannot be written"):
+        save_background_model(tmp_path / "file" / "m", model)

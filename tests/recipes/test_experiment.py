@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from speakergmm.corpora import read_scores
+from speakergmm.errors import ManifestError, MissingError, OutputError
+from speakergmm.evaluation import eer, min_dcf
+from speakergmm.gmm.model_file import load_background_model
+from speakergmm.recipes import Experiment, load_recipe
+
+RESULTS = ("ubm.safetensors", "scores.csv", "development/scores.csv", "calibration.json", "det.svg")
+
+
+def run(recipe, corpus, output, **options):
+    loaded = load_recipe(recipe, options.pop("overrides", None))
+    return Experiment(loaded, corpus, output, **options).run()
+
+
+def reused(result):
+    return [stage.name for stage in result.stages if stage.reused]
+
+
+@pytest.fixture(scope="module")
+def finished(small_corpus, tmp_path_factory):
+    """An experiment that has been run once. Not to be written to."""
+    from conftest import SMALL_RECIPE
+
+    folder = tmp_path_factory.mktemp("finished")
+    recipe = folder / "recipe.toml"
+    recipe.write_text(SMALL_RECIPE.replace('"corpus"', f"'{small_corpus}'"), encoding="utf-8")
+    result = run(recipe, small_corpus, folder / "out")
+    return recipe, folder / "out", result
+
+
+@pytest.fixture
+def again(finished, tmp_path):
+    """A copy of the finished experiment, to be run over."""
+    recipe, output, _ = finished
+    shutil.copytree(output, tmp_path / "out")
+    return recipe, tmp_path / "out"
+
+
+def test_result_files_agree_with_each_other(finished):
+    _, output, result = finished
+    scores = read_scores(output / "scores.csv")
+    metrics = json.loads((output / "metrics.json").read_text())
+    evaluation = metrics["evaluation"]
+    assert evaluation["eer"]["value"] == eer(scores.target(), scores.nontarget())
+    assert evaluation["n_target"] == scores.trials.is_target.sum() == 12
+    assert evaluation["n_nontarget"] == 60
+    assert evaluation["eer"]["low"] <= evaluation["eer"]["value"] <= evaluation["eer"]["high"]
+    cost = load_recipe(finished[0]).settings.evaluation.cost
+    expected = min_dcf(scores.target(), scores.nontarget(), cost)
+    assert evaluation["min_dcf"]["value"] == pytest.approx(expected, rel=1e-12)
+    assert set(metrics["seconds"]) == {"features", "ubm", "enrollment", "scoring", "evaluation"}
+    assert result.evaluations["evaluation"].metrics["eer"].value == evaluation["eer"]["value"]
+    calibration = json.loads((output / "calibration.json").read_text())
+    np.testing.assert_allclose(
+        scores.llr, calibration["scale"] * scores.score + calibration["offset"], rtol=1e-12
+    )
+
+
+def test_report_and_pictures_are_there(finished):
+    _, output, result = finished
+    page = (output / "report.html").read_text(encoding="utf-8")
+    rate = f"{100 * result.evaluations['evaluation'].metrics['eer'].value:.2f} %"
+    assert rate in page
+    # Names of formats look like addresses; nothing may be fetched.
+    assert not re.search(r"""(src|href)\s*=\s*["']?(?!["'#])|url\((?!#)|@import""", page)
+    assert ET.parse(output / "det.svg").getroot().tag.endswith("svg")
+    assert (output / "det.png").read_bytes().startswith(b"\x89PNG")
+    provenance = json.loads((output / "provenance.json").read_text())
+    assert provenance["versions"]["speakergmm"]
+    assert set(provenance["digests"]) == {"utterances", "frames", "settings", "ubm", "scores"}
+
+
+def test_model_file_carries_the_front_end(finished):
+    recipe, output, _ = finished
+    model = load_background_model(output / "ubm.safetensors")
+    assert model.front_end == load_recipe(recipe).settings.front_end
+    assert model.gmm.n_components == 8
+
+
+def test_same_seed_gives_the_same_bytes_whatever_the_workers(finished, small_corpus, tmp_path):
+    recipe, output, _ = finished
+    for jobs in (1, 3):
+        run(recipe, small_corpus, tmp_path / str(jobs), jobs=jobs)
+        for name in RESULTS:
+            assert (tmp_path / str(jobs) / name).read_bytes() == (output / name).read_bytes(), name
+
+
+def test_another_seed_gives_another_model(finished, small_corpus, tmp_path):
+    recipe, output, _ = finished
+    run(recipe, small_corpus, tmp_path, overrides={"recipe.seed": "1"})
+    name = "ubm.safetensors"
+    assert (tmp_path / name).read_bytes() != (output / name).read_bytes()
+
+
+def test_second_run_reuses_everything(again, small_corpus):
+    recipe, output = again
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+    result = run(recipe, small_corpus, output)
+    assert reused(result) == ["features", "ubm", "enrollment", "scoring", "evaluation"]
+    changed = {p.name for p, t in before.items() if p.stat().st_mtime_ns != t}
+    assert changed <= {"store.json"}
+
+
+def test_times_of_files_do_not_matter(again, small_corpus, tmp_path):
+    recipe, output = again
+    shutil.copytree(small_corpus, tmp_path / "touched", copy_function=shutil.copyfile)
+    assert len(reused(run(recipe, tmp_path / "touched", output))) == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "kept"),
+    [
+        ("evaluation.n_resamples", "20", ["features", "ubm", "enrollment", "scoring"]),
+        ("enrollment.relevance_factor", "9", ["features", "ubm", "enrollment"]),
+        ("ubm.n_components", "4", ["features"]),
+        ("front_end.n_mfcc", "9", []),
+    ],
+)
+def test_a_changed_setting_runs_only_what_depends_on_it(again, small_corpus, setting, value, kept):
+    recipe, output = again
+    assert reused(run(recipe, small_corpus, output, overrides={setting: value})) == kept
+
+
+@pytest.mark.parametrize(
+    ("stage", "kept"),
+    [
+        ("features", []),
+        ("ubm", ["features"]),
+        ("scoring", ["features", "ubm", "enrollment"]),
+        ("evaluation", ["features", "ubm", "enrollment", "scoring"]),
+    ],
+)
+def test_from_forces_a_stage_and_those_after_it(again, small_corpus, stage, kept):
+    recipe, output = again
+    scores = (output / "scores.csv").read_bytes()
+    assert reused(run(recipe, small_corpus, output, force_from=stage)) == kept
+    assert (output / "scores.csv").read_bytes() == scores
+
+
+def test_altered_or_missing_result_is_made_again(again, small_corpus):
+    recipe, output = again
+    wanted = (output / "scores.csv").read_bytes()
+    (output / "scores.csv").write_bytes(wanted[:-40])
+    result = run(recipe, small_corpus, output)
+    assert "scoring" not in reused(result)
+    assert "evaluation" in reused(result)
+    assert (output / "scores.csv").read_bytes() == wanted
+    (output / "ubm.safetensors").unlink()
+    run(recipe, small_corpus, output)
+    assert (output / "scores.csv").read_bytes() == wanted
+
+
+def test_damaged_log_runs_everything_again(again, small_corpus):
+    recipe, output = again
+    (output / "stages.json").write_text("{")
+    assert reused(run(recipe, small_corpus, output)) == ["features"]
+
+
+class InterruptAt:
+    """Presses Ctrl-C at the n-th report of progress."""
+
+    def __init__(self, n):
+        self.left = n
+
+    def tick(self, *_):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+    start = advance = note = tick
+
+
+@pytest.mark.usefixtures("leaves_nothing_half_written")
+def test_interrupted_anywhere_it_goes_on_to_the_same_result(finished, small_corpus, tmp_path):
+    recipe, output, _ = finished
+    interruptions = 0
+    for n in (1, 3, 5, 8, 13, 21, 30, 40):
+        folder = tmp_path / str(n)
+        try:
+            run(recipe, small_corpus, folder, progress=InterruptAt(n), jobs=2)
+        except KeyboardInterrupt:
+            interruptions += 1
+        run(recipe, small_corpus, folder)
+        for name in RESULTS:
+            assert (folder / name).read_bytes() == (output / name).read_bytes(), (n, name)
+    assert interruptions >= 6
+
+
+def test_unknown_stage(small_recipe, small_corpus, tmp_path):
+    with pytest.raises(MissingError, match="no stage 'train'; stages are features, ubm, enroll"):
+        run(small_recipe, small_corpus, tmp_path, force_from="train")
+
+
+def test_split_without_utterances(small_recipe, small_corpus, tmp_path):
+    with pytest.raises(ManifestError, match="no utterance of split 'train', on which the UBM is"):
+        run(small_recipe, small_corpus, tmp_path, overrides={"recipe.background": "train"})
+
+
+def test_recordings_not_found_are_listed(small_recipe, tmp_path):
+    with pytest.raises(ManifestError) as caught:
+        run(small_recipe, tmp_path, tmp_path / "out")
+    assert "recording not found" in str(caught.value)
+    assert "86 problems" in str(caught.value)
+    assert "... and 66 more" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_that_is_a_file(small_recipe, small_corpus, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises((OutputError, OSError)):
+        run(small_recipe, small_corpus, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_separated_development_scores_are_said_and_not_calibrated(
+    small_recipe, small_corpus, tmp_path, monkeypatch
+):
+    from speakergmm.recipes import steps
+
+    def separated(*args, **options):
+        trials = args[3]
+        return np.where(trials.is_target, 1.0, 0.0) + 1e-3 * np.arange(len(trials)) / len(trials)
+
+    monkeypatch.setattr(steps, "score_trials", separated)
+    result = run(small_recipe, small_corpus, tmp_path / "out")
+    assert "perfectly separated" in result.calibration["unavailable"]
+    assert "cllr" not in result.evaluations["evaluation"].metrics
+    assert result.evaluations["evaluation"].metrics["eer"].value == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Scores are not calibrated" in page
+    assert "too few or too easy trials" in page

@@ -1,0 +1,112 @@
+"""The recipes on real speech, end to end, against the figures that they promise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from speakergmm.recipes import Experiment, load_recipe
+
+pytestmark = pytest.mark.corpus
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+NAMES = ("speech_commands", "librispeech_excerpts")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def finished(request, corpora, tmp_path_factory):
+    folder = RECIPES / request.param
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    output = tmp_path_factory.mktemp(request.param)
+    result = Experiment(load_recipe(folder), corpora / request.param, output).run()
+    return expected, result, output
+
+
+def test_recipe_gives_the_expected_figures(finished):
+    expected, result, _ = finished
+    for split, metrics in expected["metrics"].items():
+        found = result.evaluations[split]
+        assert found.n_target == metrics["n_target"]
+        assert found.n_nontarget == metrics["n_nontarget"]
+        for name, tolerance in expected["tolerance"].items():
+            assert found.metrics[name].value == pytest.approx(
+                metrics[name]["value"], abs=tolerance
+            ), (split, name)
+
+
+def test_recipe_beats_the_bar_of_its_readme(finished):
+    expected, result, _ = finished
+    assert result.evaluations["evaluation"].metrics["eer"].value <= expected["eer_at_most"]
+
+
+def test_archive_layout_is_found_as_well(corpora, tmp_path):
+    """A copy as in the official archive: WAV, without the folder `audio`."""
+    import soundfile
+
+    from speakergmm.corpora import read_utterances
+
+    lists = RECIPES.parent / "data_manifests" / "speech_commands"
+    wanted = read_utterances(lists / "utterances.csv", corpora / "speech_commands")
+    few = list(wanted.items())[:3]
+    header, *rows = (lists / "utterances.csv").read_text().splitlines()
+    (tmp_path / "few.csv").write_text("\n".join([header, *rows[:3]]))
+    for _, utterance in few:
+        folder = tmp_path / "copy" / utterance.path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        samples, rate = soundfile.read(utterance.path)
+        soundfile.write(folder / f"{utterance.path.stem}.wav", samples, rate)
+    found = read_utterances(tmp_path / "few.csv", tmp_path / "copy")
+    assert [u.path.suffix for u in found.values()] == [".wav"] * 3
+
+
+def test_shared_lists_are_the_recipes_lists(corpora):
+    """The recipes' short trial lists stand for the corpora's long ones."""
+    from speakergmm.corpora import read_split, read_utterances
+
+    for name in NAMES:
+        ours = RECIPES.parent / "data_manifests" / name
+        utterances = read_utterances(ours / "utterances.csv", corpora / name)
+        for split in ("development", "evaluation"):
+            short = read_split(ours, split, utterances)
+            long = read_split(corpora / name, split, utterances)
+            assert short.enrollment == long.enrollment
+            assert short.tests == long.tests
+            pairs = [
+                {
+                    (t.model_ids[m], t.test_ids[k], bool(same))
+                    for m, k, same in zip(t.model_index, t.test_index, t.is_target, strict=True)
+                }
+                for t in (short.trials, long.trials)
+            ]
+            assert pairs[0] == pairs[1]
+
+
+def test_interrupted_speech_recipe_continues(corpora, tmp_path):
+    """Ctrl-C in mid-training of a real recipe: the next run ends with the same bytes."""
+    recipe = load_recipe(
+        RECIPES / "librispeech_excerpts", {"ubm.n_components": "16", "training.max_iterations": "4"}
+    )
+    corpus = corpora / "librispeech_excerpts"
+    Experiment(recipe, corpus, tmp_path / "whole").run()
+
+    class Interrupt:
+        def start(self, task, total=None):
+            if task == "enrollment":
+                raise KeyboardInterrupt
+
+        def advance(self, steps=1):
+            pass
+
+        def note(self, text):
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        Experiment(recipe, corpus, tmp_path / "cut", progress=Interrupt()).run()
+    result = Experiment(recipe, corpus, tmp_path / "cut").run()
+    assert [stage.name for stage in result.stages if stage.reused] == ["features", "ubm"]
+    for name in ("ubm.safetensors", "scores.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    shutil.rmtree(tmp_path / "cut")
