@@ -12,7 +12,6 @@ import numpy as np
 from speakergmm.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
-    from types import ModuleType
     from typing import BinaryIO
 
     from numpy.typing import NDArray
@@ -36,13 +35,6 @@ class RecordingInfo:
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.n_samples / self.sample_rate
-
-
-def _soundfile() -> ModuleType:
-    import soundfile
-
-    module: ModuleType = soundfile
-    return module
 
 
 def _missing_wav_bytes(file: BinaryIO) -> int:
@@ -96,9 +88,10 @@ def recording_info(path: Path | str) -> RecordingInfo:
     AudioError
         When the file is missing, empty, truncated or not audio.
     """
+    import soundfile
+
     path = Path(path)
     _check_file(path)
-    soundfile = _soundfile()
     try:
         header = soundfile.info(str(path))
     except soundfile.LibsndfileError as error:
@@ -115,7 +108,8 @@ def _decode(
     path: Path, start_s: float | None, end_s: float | None
 ) -> tuple[NDArray[np.float32], int]:
     """Read a segment as (n_samples, n_channels), by seeking to where it starts."""
-    soundfile = _soundfile()
+    import soundfile
+
     try:
         with soundfile.SoundFile(str(path)) as file:
             rate = int(file.samplerate)

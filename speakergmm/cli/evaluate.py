@@ -7,7 +7,12 @@ from pathlib import Path
 
 import click
 
-from speakergmm.cli.console import json_option, print_evaluations
+from speakergmm.cli.console import (
+    json_option,
+    print_evaluations,
+    quiet_option,
+    showing_progress,
+)
 
 
 @click.command()
@@ -23,6 +28,7 @@ from speakergmm.cli.console import json_option, print_evaluations
     help="Folder for metrics.json, det.svg and det.png.",
 )
 @json_option
+@quiet_option
 def evaluate(
     scores_file: Path,
     p_target: float | None,
@@ -32,6 +38,7 @@ def evaluate(
     seed: int,
     output: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Compute error rates, costs and thresholds from SCORES.
 
@@ -51,7 +58,8 @@ def evaluate(
     given = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa, "n_resamples": resamples}
     config = EvaluationConfig(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     scores = read_scores(scores_file)
-    evaluation = evaluate_scores(scores, config, rng=seed)
+    with showing_progress(quiet=quiet) as progress:
+        evaluation = evaluate_scores(scores, config, rng=seed, progress=progress)
     name = scores_file.stem
     metrics = {name: evaluation.to_json()}
     if output is not None:

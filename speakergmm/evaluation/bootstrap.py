@@ -2,8 +2,8 @@
 
 Trials are not independent: a speaker who is hard to recognize spoils all trials that he or she is
 in. So speakers, not trials, are drawn with replacement (the subsets bootstrap of Bolle, Ratha &
-Pankanti 2004; Poh & Bengio 2007). A speaker drawn m times counts m times on both sides: a target
-trial gets weight m, a nontarget trial of speakers drawn m and k times gets m · k.
+Pankanti 2004; Poh, Martin & Bengio 2007). A speaker drawn m times counts m times on both sides:
+a target trial gets weight m, a nontarget trial of speakers drawn m and k times gets m · k.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from speakergmm.evaluation.metrics import (
     min_cllr_of_groups,
 )
 from speakergmm.evaluation.roc import hull_groups, rates
+from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Scores, Trials
+    from speakergmm.progress import Progress
 
 # Fewer speakers than this do not tell how much speakers differ.
 MIN_SPEAKERS = 5
@@ -142,7 +144,12 @@ def resampled_weights(
 
 
 def estimates(
-    scores: Scores, cost: CostModel, *, n_resamples: int, rng: int | np.random.Generator
+    scores: Scores,
+    cost: CostModel,
+    *,
+    n_resamples: int,
+    rng: int | np.random.Generator,
+    progress: Progress = SILENT,
 ) -> dict[str, Estimate]:
     """Compute every metric of a scored trial list with its 95 % interval.
 
@@ -170,7 +177,11 @@ def estimates(
     observed = values(np.ones(len(scores.trials)))
     if n_resamples == 0 or trial_speakers(scores.trials)[2] < MIN_SPEAKERS:
         return {name: Estimate(value) for name, value in observed.items()}
-    drawn = [values(w) for w in resampled_weights(scores.trials, n_resamples, generator)]
+    progress.start("intervals", n_resamples)
+    drawn = []
+    for weights in resampled_weights(scores.trials, n_resamples, generator):
+        drawn.append(values(weights))
+        progress.advance()
     tail = (1 - CONFIDENCE) / 2
     quantiles = partial(np.quantile, q=[tail, 1 - tail])
     spans = {name: quantiles([value[name] for value in drawn]) for name in observed}

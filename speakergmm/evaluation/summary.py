@@ -11,11 +11,13 @@ from speakergmm.config import check_range
 from speakergmm.evaluation.bootstrap import Estimate, estimates, trial_speakers
 from speakergmm.evaluation.metrics import CostModel, OperatingPoint, operating_points
 from speakergmm.evaluation.roc import check_scores
+from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
     import numpy as np
 
     from speakergmm.corpora import Scores
+    from speakergmm.progress import Progress
 
 
 METRICS = ("eer", "eer_interpolated", "min_dcf", "min_cllr", "actual_dcf", "cllr")
@@ -107,6 +109,7 @@ def evaluate_scores(
     config: EvaluationConfig = EvaluationConfig(),
     *,
     rng: int | np.random.Generator = 0,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Compute all numbers of a scored trial list.
 
@@ -118,7 +121,7 @@ def evaluate_scores(
     check_scores(scores.target(), scores.nontarget())
     is_target = scores.trials.is_target
     return Evaluation(
-        estimates(scores, config.cost, n_resamples=config.n_resamples, rng=rng),
+        estimates(scores, config.cost, n_resamples=config.n_resamples, rng=rng, progress=progress),
         operating_points(scores.target(), scores.nontarget(), config.cost),
         int(is_target.sum()),
         int((~is_target).sum()),

@@ -52,7 +52,7 @@ class FrontEndConfig:
     delta_window : int
         Frames to each side that a slope is taken over.
     vad_db : float or None
-        Keep frames that are less than so many dB below the loudest; None: keep all.
+        Keep frames that are at most so many dB below the loudest; None: keep all.
     normalization : {"none", "cmn", "cmvn"}
         Over the utterance's kept frames.
     """

@@ -66,7 +66,7 @@ def build_mfcc_transform(
     cepstra : range
         Which coefficients to keep; 0 is the log-energy-like c0.
     lifter : float
-        Cepstral liftering as in librosa (and HTK): coefficient n is multiplied by
+        Cepstral liftering as in librosa: coefficient n, counted from 0, is multiplied by
         1 + L/2 · sin(π(n + 1)/L); 0 for none.
     """
     import librosa.filters

@@ -62,7 +62,7 @@ def deltas(frames: NDArray[np.float32], *, window: int = 2) -> NDArray[np.float3
 def voiced(energy: NDArray[np.float32], *, threshold_db: float = 30.0) -> NDArray[np.bool_]:
     """Mark the frames that are loud enough to be speech.
 
-    A frame counts when its energy is less than ``threshold_db`` below the utterance's loudest
+    A frame counts when its energy is at most ``threshold_db`` below the utterance's loudest
     frame, so the decision does not depend on the recording level. The loudest frame always counts.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 
 from speakergmm.errors import ConfigError, ModelError
 from speakergmm.gmm.model import DiagonalGMM
+from speakergmm.gmm.statistics import NO_FRAMES
 
 if TYPE_CHECKING:
     from speakergmm.gmm.statistics import Statistics
@@ -17,9 +18,6 @@ ADAPTED: tuple[Adapted, ...] = get_args(Adapted)
 
 # Adapted variances stay above this share of the UBM's overall variance, as in training.
 VARIANCE_FLOOR = 1e-3
-
-# A count this small is none: ratios of such numbers have no digits left.
-NO_FRAMES = 1e-200
 
 
 def map_adapt(

@@ -40,8 +40,8 @@ class DiagonalGMM:
 
     Notes
     -----
-    p(x) = Σ_c w_c N(x; μ_c, diag σ²_c) (Reynolds, Quatieri & Dunn 2000, eq. 2 and 3). Parameters
-    are copied, float64 and read-only; what is derived from them is computed once.
+    p(x) = Σ_c w_c N(x; μ_c, diag σ²_c) (Reynolds, Quatieri & Dunn 2000). Parameters are copied,
+    float64 and read-only; what is derived from them is computed once.
     """
 
     weights: NDArray[np.float64]

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
     from speakergmm.gmm.model import DiagonalGMM
 
+# A count this small is none: ratios of such numbers have no digits left.
+NO_FRAMES = 1e-200
+
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Statistics of frames under a mixture (Reynolds 2000, eq. 8-10).
+    """Statistics of frames under a mixture.
+
+    ``n`` is eq. 8 of Reynolds, Quatieri & Dunn (2000); their eq. 9 and 10 are f / n and s / n.
 
     Parameters
     ----------

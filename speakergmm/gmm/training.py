@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -14,7 +15,12 @@ from speakergmm.errors import FrameError, ModelError
 from speakergmm.gmm.frame_source import FrameSource, frame_source, sample_frames
 from speakergmm.gmm.kmeans import kmeans_start
 from speakergmm.gmm.model import DiagonalGMM
-from speakergmm.gmm.statistics import Statistics, accumulate_centered, statistics_center
+from speakergmm.gmm.statistics import (
+    NO_FRAMES,
+    Statistics,
+    accumulate_centered,
+    statistics_center,
+)
 from speakergmm.parallel import sum_in_order
 from speakergmm.progress import SILENT
 
@@ -66,7 +72,7 @@ class TrainingConfig:
         check_range("max_iterations", self.max_iterations, 0)
         check_range("tolerance", self.tolerance, 0.0)
         check_range("variance_floor", self.variance_floor, 1e-9, 1.0)
-        check_range("weight_floor", self.weight_floor, 0.0, 1.0)
+        check_range("weight_floor", self.weight_floor, 0.0, 0.99)
         check_choice("dead_components", self.dead_components, ("split", "keep"))
         check_range("min_frames", self.min_frames, 0.0)
         check_range("kmeans_frames", self.kmeans_frames, 1)
@@ -157,6 +163,9 @@ def train_ubm(
         max_iterations=config.kmeans_iterations,
         rng=generator,
     )
+    # EM can only promise not to fall when it starts within the floors.
+    weights = _floored_weights(gmm.weights, config.weight_floor / n_components)
+    gmm = dataclasses.replace(gmm, weights=weights)
     progress.start("UBM: EM", config.max_iterations)
     return _expectation_maximization(gmm, source, floor, config, jobs, progress, began)
 
@@ -194,7 +203,7 @@ def _expectation_maximization(
         dead = np.flatnonzero(statistics.n < config.min_frames)
         # Not in the last iteration: nobody would look whether the split paid.
         repairs = may_split and len(dead) > 0 and len(floored) + 1 < config.max_iterations
-        repaired = _split_heaviest(gmm, dead) if repairs else None
+        repaired = _split_heaviest(gmm, dead, variance_floor) if repairs else None
         unsplit = gmm if repaired else None
         floored.append(n_floored)
         split.append(len(dead) if repaired else 0)
@@ -230,7 +239,7 @@ def _maximization(
     Within the floors it is the exact maximizer of Q, so the likelihood cannot fall.
     """
     center = statistics_center(gmm)
-    alive = statistics.n >= config.min_frames
+    alive = statistics.n >= max(config.min_frames, NO_FRAMES)
     n = np.where(alive, statistics.n, 1.0)[:, None]
     offsets = statistics.f / n
     variances = statistics.s / n - np.square(offsets)
@@ -257,11 +266,13 @@ def _floored_weights(n: NDArray[np.float64], floor: float) -> NDArray[np.float64
         low |= newly_low
 
 
-def _split_heaviest(gmm: DiagonalGMM, dead: NDArray[np.intp]) -> DiagonalGMM:
+def _split_heaviest(
+    gmm: DiagonalGMM, dead: NDArray[np.intp], variance_floor: NDArray[np.float64]
+) -> DiagonalGMM:
     """Make each dead component one half of the heaviest that is left.
 
     The halves lie half a standard deviation to either side along the feature in which the heaviest
-    is widest, with the variance there shrunk so that the two together keep mean and variance.
+    is widest; the variance there shrinks, above its floor, so that both together keep the variance.
     """
     weights, means, variances = gmm.weights.copy(), gmm.means.copy(), gmm.variances.copy()
     for component in dead:
@@ -270,7 +281,8 @@ def _split_heaviest(gmm: DiagonalGMM, dead: NDArray[np.intp]) -> DiagonalGMM:
         share = (weights[heaviest] + weights[component]) / 2
         step = SPLIT_OFFSET * math.sqrt(variances[heaviest, widest])
         weights[[heaviest, component]] = share
-        variances[heaviest, widest] *= 1 - SPLIT_OFFSET**2
+        shrunk = variances[heaviest, widest] * (1 - SPLIT_OFFSET**2)
+        variances[heaviest, widest] = max(shrunk, variance_floor[widest])
         means[component], variances[component] = means[heaviest], variances[heaviest]
         means[heaviest, widest] -= step
         means[component, widest] += step

@@ -256,7 +256,9 @@ class Experiment:
                 split: read_scores(self.output / self._score_file(split)) for split in protocols
             }
             evaluations = {
-                split: evaluate_scores(scores[split], settings, rng=self.recipe.head.seed)
+                split: evaluate_scores(
+                    scores[split], settings, rng=self.recipe.head.seed, progress=self.progress
+                )
                 for split in protocols
             }
             figure = det_figure(scores)

@@ -45,7 +45,7 @@ def log_likelihood_ratio(
         T ≥ 1.
     top_c : int, optional
         Use, in each frame, only the ``top_c`` components that are best under the UBM, on both
-        sides (Reynolds 2000, section 3.6). Default: all.
+        sides (the fast scoring of Reynolds, Quatieri & Dunn 2000). Default: all.
 
     Returns
     -------

@@ -85,7 +85,7 @@ def full_list(n_models, n_tests):
     return trial_list([(m, t) for m in range(n_models) for t in range(n_tests)], n_models, n_tests)
 
 
-class Tests(dict):
+class Recordings(dict):
     """Test id → frames; counts how often each is loaded."""
 
     def __init__(self, frames):
@@ -158,7 +158,7 @@ def test_a_speaker_without_frames_scores_exactly_zero(dtype, parameters, relevan
         assert log_likelihood_ratio(nobody, ubm, piece) == 0.0
         for top_c in (1, 3, 9):
             assert log_likelihood_ratio(nobody, ubm, piece, top_c=top_c) == 0.0
-    tests = Tests(frames)
+    tests = Recordings(frames)
     somebody = enroll(ubm, rng, parameters="all")
     for models in ([nobody], [nobody, nobody], [nobody, somebody, nobody]):
         scores = score_trials(models, ubm, tests.load, full_list(len(models), 2))
@@ -232,7 +232,7 @@ def test_a_speaker_scores_above_zero_on_own_speech_and_below_on_another():
     models = [
         map_adapt(ubm, accumulate(ubm, draw_frames(person, 2_000, rng))) for person in people
     ]
-    tests = Tests([draw_frames(person, 500, rng) for person in people])
+    tests = Recordings([draw_frames(person, 500, rng) for person in people])
     scores = score_trials(models, ubm, tests.load, full_list(2, 2)).reshape(2, 2)
     assert scores[0, 0] > 0
     assert scores[1, 1] > 0
@@ -315,7 +315,7 @@ def test_a_batch_agrees_with_its_trials_one_by_one(seed, n_models, n_tests, c, d
         enroll(ubm, rng, n_frames=10 * (i + 1), parameters=adapted[i % len(adapted)])
         for i in range(n_models)
     ]
-    tests = Tests([draw_frames(ubm, 5 + 7 * i, rng).astype(dtype) for i in range(n_tests)])
+    tests = Recordings([draw_frames(ubm, 5 + 7 * i, rng).astype(dtype) for i in range(n_tests)])
     every = [(m, t) for m in range(n_models) for t in range(n_tests)]
     pairs = data.draw(st.just(every) | st.lists(st.sampled_from(every), unique=True))
     scores = score_trials(models, ubm, tests.load, trial_list(pairs, n_models, n_tests))
@@ -331,7 +331,7 @@ def test_cuts_into_banks_and_blocks_do_not_matter(monkeypatch, dtype, block_cell
     rng = np.random.default_rng(6)
     ubm = random_ubm(rng, 4, 3)
     models = [enroll(ubm, rng, parameters=PARAMETERS[i % 4]) for i in range(7)]
-    tests = Tests([draw_frames(ubm, 60, rng).astype(dtype) for _ in range(5)])
+    tests = Recordings([draw_frames(ubm, 60, rng).astype(dtype) for _ in range(5)])
     pairs = [(m, t) for m in range(7) for t in range(5) if (m * t) % 3 != 1]
     trials = trial_list(rng.permutation(pairs), 7, 5)
     expected = [
@@ -351,7 +351,7 @@ def test_order_of_the_list_does_not_matter():
     rng = np.random.default_rng(7)
     ubm = random_ubm(rng, 4, 3)
     models = [enroll(ubm, rng) for _ in range(4)]
-    tests = Tests([draw_frames(ubm, 20, rng) for _ in range(3)])
+    tests = Recordings([draw_frames(ubm, 20, rng) for _ in range(3)])
     trials = full_list(4, 3)
     order = rng.permutation(12)
     pairs = np.stack([trials.model_index, trials.test_index], axis=1)
@@ -364,7 +364,7 @@ def test_number_of_workers_changes_no_byte():
     rng = np.random.default_rng(8)
     ubm = random_ubm(rng, 8, 5)
     models = [enroll(ubm, rng) for _ in range(5)]
-    tests = Tests([draw_frames(ubm, 200, rng).astype(np.float32) for _ in range(9)])
+    tests = Recordings([draw_frames(ubm, 200, rng).astype(np.float32) for _ in range(9)])
     scores = [
         score_trials(models, ubm, tests.load, full_list(5, 9), jobs=jobs).tobytes()
         for jobs in (1, 2, 4, None)
@@ -405,7 +405,7 @@ def test_models_are_made_when_asked_for_and_each_once():
             asked.append(number)
             return models[number]
 
-    tests = Tests([draw_frames(ubm, 20, rng) for _ in range(2)])
+    tests = Recordings([draw_frames(ubm, 20, rng) for _ in range(2)])
     scores = score_trials(Lazy(), ubm, tests.load, full_list(4, 2))
     np.testing.assert_array_equal(scores, score_trials(models, ubm, tests.load, full_list(4, 2)))
     assert asked == [0, 1, 2, 3]
@@ -414,7 +414,7 @@ def test_models_are_made_when_asked_for_and_each_once():
 def test_tests_without_trials_are_not_loaded():
     rng = np.random.default_rng(11)
     ubm = random_ubm(rng, 3, 2)
-    tests = Tests([draw_frames(ubm, 20, rng) for _ in range(3)])
+    tests = Recordings([draw_frames(ubm, 20, rng) for _ in range(3)])
     trials = trial_list([(0, 0), (0, 2)], 1, 3)
     score_trials([enroll(ubm, rng)], ubm, tests.load, trials, jobs=1)
     assert tests.loads == {"test0": 1, "test1": 0, "test2": 1}
@@ -441,7 +441,7 @@ def test_progress_counts_every_test():
 
     rng = np.random.default_rng(12)
     ubm = random_ubm(rng, 3, 2)
-    tests = Tests([draw_frames(ubm, 20, rng) for _ in range(3)])
+    tests = Recordings([draw_frames(ubm, 20, rng) for _ in range(3)])
     listener = Listener()
     score_trials([enroll(ubm, rng)], ubm, tests.load, full_list(1, 3), progress=listener)
     assert listener.total == listener.steps == 3
