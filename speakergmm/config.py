@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
 import types
 import typing
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,8 +35,8 @@ def check_range(
     ConfigError
         With the setting's name, what was expected and what was got.
     """
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high or math.isinf(value):
         span = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
         raise ConfigError(f"{name} is {value!r}; expected {span} {unit}".rstrip())
 
@@ -55,19 +56,29 @@ def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
 
 def _accepts(hint: Any, value: object) -> bool:
     """Tell whether a value from TOML or JSON fits a field's type hint."""
-    origin = typing.get_origin(hint)
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(_accepts(option, value) for option in typing.get_args(hint))
+        return any(_accepts(option, value) for option in options)
     if origin is typing.Literal:
-        return not isinstance(value, bool) and value in typing.get_args(hint)
+        return any(type(value) is type(option) and value == option for option in options)
     if origin is tuple:
-        item = typing.get_args(hint)[0]
-        return isinstance(value, (list, tuple)) and all(_accepts(item, v) for v in value)
-    if hint is bool:
-        return isinstance(value, bool)
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return isinstance(value, hint) and not isinstance(value, bool)
+        if not isinstance(value, (list, tuple)):
+            return False
+        items = options[:1] * len(value) if options[-1] is Ellipsis else options
+        return len(items) == len(value) and all(map(_accepts, items, value))
+    kinds = (int, float) if hint is float else hint
+    # A bool is an int to Python, but not to whoever writes a file.
+    return isinstance(value, kinds) and (hint is bool or not isinstance(value, bool))
+
+
+def _converted(hint: Any, value: Any) -> Any:
+    """Make a list a tuple, and a whole number a float where no whole number is asked for."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_converted(typing.get_args(hint)[0], item) for item in value)
+    wants = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
+    if type(value) is int and float in wants and int not in wants:
+        return float(value)
+    return value
 
 
 def _describe(hint: Any) -> str:
@@ -111,7 +122,7 @@ def config_from_table(kind: type[Config], table: Mapping[str, Any], where: str) 
             continue
         if not _accepts(hints[name], value):
             raise ConfigError(f"{where}: {name} is {value!r}; expected {_describe(hints[name])}")
-        values[name] = tuple(value) if isinstance(value, list) else value
+        values[name] = _converted(hints[name], value)
     try:
         return kind(**values)
     except ConfigError as error:
@@ -124,4 +135,6 @@ def config_from_table(kind: type[Config], table: Mapping[str, Any], where: str) 
             and field.default_factory is dataclasses.MISSING
             and field.name not in table
         ]
+        if not required:
+            raise
         raise ConfigError(f"{where}: no value for {', '.join(required)}") from None

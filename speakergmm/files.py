@@ -36,14 +36,32 @@ def writing(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path}: cannot be written ({reason}); free some space, or choose another place"
-        ) from error
+        raise _cannot_write(path, error) from error
     finally:
         # Best effort: where even the folder cannot be searched there is nothing to remove.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"{path}: cannot be written ({reason}); free some space, or choose another place"
+    )
+
+
+def remove(path: Path) -> None:
+    """Remove a file that is about to be made anew; nothing happens where there is none.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def write_text(path: Path | str, text: str) -> None:

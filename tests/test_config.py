@@ -78,6 +78,11 @@ def test_a_value_of_the_right_kind_is_taken(name, value):
     assert getattr(make(**{name: value}), name) == value
 
 
+def test_none_is_a_word_where_a_setting_may_be_left_out():
+    assert make(limit="none").limit is None
+    assert make(text="none").text == "none"
+
+
 def test_a_list_becomes_a_tuple():
     assert make(pair=[3, 4.5]).pair == (3.0, 4.5)
     assert make(names=["a", "b", "c"]).names == ("a", "b", "c")
@@ -150,8 +155,9 @@ def test_missing_settings_are_all_named():
         ("order", True, "0 or 1 or 2"),
         ("order", "1", "0 or 1 or 2"),
         ("order", 1.0, "0 or 1 or 2"),
-        ("limit", False, "a number"),
-        ("limit", "none", "a number"),
+        ("limit", False, "a number or 'none'"),
+        ("limit", "nothing", "a number or 'none'"),
+        ("whole", "none", "a whole number"),
         ("channel", "left", "a whole number or 'mix'"),
         ("channel", 0.5, "a whole number or 'mix'"),
         ("channel", True, "a whole number or 'mix'"),

@@ -182,6 +182,22 @@ def test_after_an_error_nothing_more_begins(jobs):
     assert len(begun) == n_begun
 
 
+def test_what_has_not_begun_at_an_error_is_dropped():
+    begun, release = [], threading.Event()
+
+    def work(item):
+        begun.append(item)
+        if item == 0:
+            raise TornTapeError
+        assert release.wait(PATIENCE_S)
+
+    # Items 1 and 2 keep both workers busy while the error of item 0 is raised; 3 waits its turn.
+    threading.Timer(0.2, release.set).start()
+    with pytest.raises(TornTapeError):
+        list(map_in_order(work, range(10), jobs=2))
+    assert sorted(begun) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("jobs", JOBS)
 def test_an_error_of_the_items_themselves_is_raised(jobs):
     def items():

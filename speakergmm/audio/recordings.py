@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from speakergmm.audio.headers import missing_bytes
 from speakergmm.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import Any
 
     from numpy.typing import NDArray
 
 Channel: TypeAlias = int | Literal["mix"]
 Resample: TypeAlias = Literal["down", "any", "never"]
 
-# The size fields of a RIFF header that a program writes when it streams and does not know yet.
-STREAMED_SIZES = frozenset({0, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF - 36})
+# libsndfile's length of a stream whose header leaves it open is the largest of 63 bits.
+UNKNOWN_LENGTH = 1 << 62
+
+# An MP3 decoder needs the bits that up to ten earlier frames of 1,152 samples left over.
+MP3_PREROLL = 11_520
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +40,21 @@ class RecordingInfo:
         return self.n_samples / self.sample_rate
 
 
-def _missing_wav_bytes(file: BinaryIO) -> int:
-    """Count the bytes that a WAV file's header promises and the file does not hold.
-
-    libsndfile shortens such a file in silence, so an interrupted copy would pass for a whole one.
-    """
-    size = file.seek(0, 2)
-    file.seek(0)
-    if file.read(4) != b"RIFF" or size < 12:
-        return 0
-    position = 12
-    while position + 8 <= size:
-        file.seek(position)
-        name, length = struct.unpack("<4sI", file.read(8))
-        if name == b"data":
-            return 0 if length in STREAMED_SIZES else max(0, position + 8 + length - size)
-        position += 8 + length + length % 2
-    return 0
-
-
 def _check_file(path: Path) -> None:
     try:
         with path.open("rb") as file:
             if not file.read(1):
                 raise AudioError(f"{path}: the file is empty (0 bytes); expected a recording")
-            missing = _missing_wav_bytes(file)
+            missing = missing_bytes(file)
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file; expected a recording") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
+    if path.suffix.lower() == ".raw":
+        raise AudioError(
+            f"{path}: not audio that can be decoded (samples without a header); expected WAV, "
+            "FLAC, OGG, Opus, MP3 or SPHERE"
+        )
     if missing:
         raise AudioError(
             f"{path}: truncated: {missing:,} bytes fewer than its header says; copy the file again"
@@ -93,10 +82,25 @@ def recording_info(path: Path | str) -> RecordingInfo:
     path = Path(path)
     _check_file(path)
     try:
-        header = soundfile.info(str(path))
+        with soundfile.SoundFile(str(path)) as file:
+            return RecordingInfo(int(file.samplerate), _length(file, path), int(file.channels))
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error) from None
-    return RecordingInfo(int(header.samplerate), int(header.frames), int(header.channels))
+
+
+def _length(file: Any, path: Path) -> int:
+    """Count the samples of an open file, by decoding it where its header does not say."""
+    if file.frames < UNKNOWN_LENGTH:
+        return int(file.frames)
+    import soundfile
+
+    length = 0
+    # Its own handle: libsndfile cannot seek back from the end of such a file.
+    with soundfile.SoundFile(str(path)) as other:
+        other.seekable = lambda: False
+        while n := len(other.read(1 << 20, dtype="float32")):
+            length += n
+    return length
 
 
 def duration_s(path: Path | str) -> float:
@@ -111,22 +115,33 @@ def _decode(
     import soundfile
 
     try:
-        with soundfile.SoundFile(str(path)) as file:
-            rate = int(file.samplerate)
-            start = round((start_s or 0.0) * rate)
-            stop = file.frames if end_s is None else round(end_s * rate)
-            if file.frames and not (0 <= start < stop <= file.frames + rate // 1000):
-                raise AudioError(
-                    f"{path}: segment {start / rate:g} to {stop / rate:g} s does not lie within "
-                    f"the recording's {file.frames / rate:.3f} s"
-                )
-            stop = min(stop, file.frames)
-            file.seek(start)
-            samples = file.read(stop - start, dtype="float32", always_2d=True)
-            length_is_exact = file.format != "MPEG"
+        file = soundfile.SoundFile(str(path))
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error) from None
-    if len(samples) < stop - start and length_is_exact:
+    try:
+        with file:
+            rate, length = int(file.samplerate), _length(file, path)
+            if length == 0:
+                raise AudioError(f"{path}: holds no samples; expected a recording")
+            first, last = start_s or 0.0, length / rate if end_s is None else end_s
+            if not (0 <= first < last <= length / rate + 0.001) or round(first * rate) >= length:
+                raise AudioError(
+                    f"{path}: segment {first:g} to {last:g} s does not lie within the "
+                    f"recording's {length / rate:.3f} s"
+                )
+            start, stop = round(first * rate), min(round(last * rate), length)
+            preroll = min(start, MP3_PREROLL) if file.format == "MP3" else 0
+            file.seek(start - preroll)
+            if file.frames >= UNKNOWN_LENGTH:
+                # Else soundfile seeks to where it has read to, which such a stream cannot do.
+                file.seekable = lambda: False
+            samples = file.read(stop - start + preroll, dtype="float32", always_2d=True)[preroll:]
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path}: truncated or damaged: decoding failed ({error.error_string}); copy the file "
+            "again"
+        ) from None
+    if len(samples) < stop - start:
         raise AudioError(
             f"{path}: truncated: decoding stopped {stop - start - len(samples):,} samples before "
             f"the end that its header says; copy the file again"
@@ -137,7 +152,11 @@ def _decode(
 def _one_channel(samples: NDArray[np.float32], channel: Channel, path: Path) -> NDArray[np.float32]:
     n_channels = samples.shape[1]
     if channel == "mix":
-        return samples[:, 0] if n_channels == 1 else samples.mean(axis=1, dtype=np.float32)
+        if n_channels == 1:
+            return samples[:, 0]
+        # What is wrong with infinite samples is said by `check_samples`.
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(samples.mean(axis=1, dtype=np.float32))
     if not 0 <= channel < n_channels:
         raise AudioError(
             f"{path}: has no channel {channel}; expected 0 to {n_channels - 1}, or 'mix'"
@@ -226,6 +245,8 @@ def read_recording(
         check_samples(mono)
         if sample_rate is not None:
             mono, rate = resample(mono, rate, sample_rate, policy=resample_policy), sample_rate
+            if mono.size == 0:
+                raise AudioError(f"too short: no samples are left at {rate} Hz")
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from None
     return np.ascontiguousarray(mono), rate
@@ -247,7 +268,8 @@ def check_samples(samples: NDArray[np.float32]) -> None:
     if samples.size == 0:
         raise AudioError("there are no samples; expected a recording")
     # One pass: a sum of squares is NaN or infinite when any sample is, and 0 when all are 0.
-    power = float(np.dot(samples, samples))
+    with np.errstate(invalid="ignore", over="ignore"):
+        power = float(np.dot(samples, samples))
     if not np.isfinite(power):
         bad = np.flatnonzero(~np.isfinite(samples))
         if len(bad):

@@ -8,6 +8,7 @@ level. Error rates on it say that the program works, nothing about how well it t
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ from scipy.signal import lfilter, sosfilt
 
 from speakergmm.config import check_range
 from speakergmm.corpora.tables import format_table
-from speakergmm.files import write_text, writing
+from speakergmm.errors import ConfigError
+from speakergmm.files import remove, write_text, writing
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
 
@@ -71,6 +73,19 @@ class SyntheticConfig:
         for name in ("background", "development", "evaluation"):
             check_range(name, getattr(self, name), 2, 10_000, "speakers")
         check_range("sessions", self.sessions, 2, 100)
+        for name in ("background", "development", "evaluation", "sessions"):
+            if not isinstance(getattr(self, name), int):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected a whole number")
+        try:
+            low, high = self.snr_db
+            is_range = -100.0 <= low <= high <= 200.0
+        except (TypeError, ValueError):
+            is_range = False
+        if not is_range:
+            raise ConfigError(
+                f"snr_db is {self.snr_db!r}; expected two numbers, the lower first, within -100 "
+                "to 200 dB"
+            )
         check_range("enrollment_s", self.enrollment_s, 0.5, 3600, "s")
         check_range("test_s", self.test_s, 0.5, 3600, "s")
         check_range("channel_db", self.channel_db, 0.0, 40.0, "dB")
@@ -247,6 +262,8 @@ def write_corpus(
     speakers = [split for split in splits for _ in range(getattr(config, split))]
     seeds = np.random.SeedSequence(seed).spawn(len(speakers))
     progress.start("synthetic corpus", len(speakers))
+    # An older corpus there must not look whole while its recordings are being replaced.
+    remove(folder / "utterances.csv")
 
     def work(number: int) -> list[list[str]]:
         rng = np.random.default_rng(seeds[number])
@@ -277,8 +294,11 @@ def _write_speaker(
             samples = record(speak(voice, length_s, rng), session, rng)
             utterance_id = f"{speaker_id}-{number + 1}-{take + 1}"
             name = f"audio/{speaker_id}/{utterance_id}.flac"
+            # Through memory: libsndfile says nothing when the disk is full as it closes a file.
+            content = io.BytesIO()
+            soundfile.write(content, samples, SAMPLE_RATE, format="FLAC")
             with writing(folder / name) as temporary:
-                soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC")
+                temporary.write_bytes(content.getvalue())
             session_id = f"{speaker_id}-{number + 1}"
             rows.append([utterance_id, speaker_id, session_id, name, voice.sex, split])
     return rows

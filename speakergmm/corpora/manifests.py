@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from speakergmm.corpora.tables import Problems, Row, read_rows
+from speakergmm.corpora.tables import Problems, Row, number, read_rows
 from speakergmm.errors import SpeakerGMMError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".sph", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
@@ -55,24 +55,32 @@ def locate_recording(folder: Path, listed: str) -> Path | None:
     names = [Path(listed)]
     if names[0].parts[:1] == (AUDIO_FOLDER,):
         names.append(Path(*names[0].parts[1:]))
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    for name in names:
+    places = [folder / name for name in names if name.name]
+    for place in places:
+        if _is_file(place):
+            return place
+    for place in places:
+        # Only a format is cut off: take "s01.2" is not the recording "s01".
+        stem = place.with_suffix("") if place.suffix.lower() in AUDIO_SUFFIXES else place
         for suffix in AUDIO_SUFFIXES:
-            candidate = (folder / name).with_suffix(suffix)
-            if candidate.is_file():
+            candidate = stem.with_name(stem.name + suffix)
+            if _is_file(candidate):
                 return candidate
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # Too long a name, or a folder that may not be searched.
+        return False
 
 
 def _seconds(row: Row, column: str, problems: Problems) -> float | None:
     if not row[column]:
         return None
-    try:
-        value = float(row[column])
-    except ValueError:
-        value = -1.0
+    value = number(row[column])
     if not 0 <= value < float("inf"):
         problems.add(row.line, f"{column} is {row[column]!r}; expected seconds, 0 or more")
         return None

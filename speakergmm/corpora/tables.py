@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,18 @@ def read_text(path: Path) -> str:
         raise ManifestError(f"{path}: cannot be read ({error.strerror})") from None
 
 
+def number(text: str) -> float:
+    """Read a number, NaN for what is none. Python's ``1_5`` (15) is a slip in a list."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
+def _is_blank(cells: Sequence[str]) -> bool:
+    return len(cells) < 2 and not "".join(cells).strip()
+
+
 def _check_header(
     header: Sequence[str], required: Sequence[str], optional: Sequence[str], problems: Problems
 ) -> None:
@@ -107,7 +120,8 @@ def read_rows(
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        header = [cell.strip() for cell in next(reader, [])]
+        first = next((cells for cells in reader if not _is_blank(cells)), [])
+        header = [cell.strip() for cell in first]
         if not header:
             problems.add(1, f"the file is empty; expected the header {','.join(required)!r}")
         else:
@@ -115,7 +129,7 @@ def read_rows(
         problems.raise_if_any()
         n_rows = 0
         for cells in reader:
-            if not cells:
+            if _is_blank(cells):
                 continue
             n_rows += 1
             line = reader.line_num

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.corpora.tables import Problems, format_table, read_rows
+from speakergmm.corpora.tables import Problems, format_table, number, read_rows
 from speakergmm.files import write_text
 
 if TYPE_CHECKING:
@@ -187,10 +187,7 @@ def read_scores(path: Path | str) -> Scores:
                 row.line, f"label is {row['label']!r}; expected {TARGET!r} or {NONTARGET!r}"
             )
         for column in ("score", "llr") if has_llr else ("score",):
-            try:
-                value = float(row[column])
-            except ValueError:
-                value = math.nan
+            value = number(row[column])
             if math.isnan(value):
                 problems.add(row.line, f"{column} is {row[column]!r}; expected a number")
             values[column].append(value)

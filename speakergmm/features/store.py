@@ -21,7 +21,7 @@ from speakergmm.audio import duration_s, read_recording
 from speakergmm.config import config_from_table
 from speakergmm.errors import AudioError, FrameStoreError, problem_report
 from speakergmm.features.front_end import FrontEnd, FrontEndConfig
-from speakergmm.files import file_digest, value_digest, write_json, writing
+from speakergmm.files import file_digest, remove, value_digest, write_json, writing
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
 
@@ -327,7 +327,7 @@ def _write_shard(
         return problems
     stops = np.cumsum([len(part) for part in parts]).tolist()
     # The old description goes first: it must never stand beside other frames.
-    _description_path(folder, number).unlink(missing_ok=True)
+    remove(_description_path(folder, number))
     with writing(_shard_path(folder, number)) as temporary, temporary.open("wb") as file:
         np.save(file, np.concatenate(parts))
     entries = [
@@ -350,7 +350,7 @@ def _extract_shards(
     progress: Progress,
 ) -> None:
     # An unfinished store must not look finished.
-    (folder / "store.json").unlink(missing_ok=True)
+    remove(folder / "store.json")
     progress.start("features", sum(len(members) for _, members in shards))
     # Built before the workers start: they would each build it otherwise.
     _ = front_end.transform
@@ -415,8 +415,8 @@ def extract_features(
         _extract_shards(folder, missing, keys, FrontEnd(config), jobs, progress)
     for path in folder.glob("shard-*"):
         if int(path.stem.removeprefix("shard-")) >= len(shards):
-            head.unlink(missing_ok=True)
-            path.unlink()
+            remove(head)
+            remove(path)
     write_json(
         head,
         {

@@ -29,6 +29,10 @@ MIN_BLOCK_FRAMES, MAX_BLOCK_FRAMES = 16, 4096
 FAR_FRAME = 1e4
 FAR_COMPONENT = 1e5
 
+# In float32 a component is taken for at least e^-60 times as dense as the best: 1e-26, which no
+# sum of float32 numbers can feel.
+NEGLIGIBLE = np.float32(-60.0)
+
 
 def block_slices(n_frames: int, n_components: int) -> Iterator[slice]:
     """Cut T frames into blocks whose T × C matrix fits the cache."""
@@ -149,6 +153,10 @@ def exponentiate(joint: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDAr
     # A frame so far out that every density underflowed: keep the row maximum subtractable.
     best[np.isneginf(best)] = 0.0
     joint -= best[:, None]
+    if joint.dtype == np.float32:
+        # Without this, most of the matrix would be subnormal numbers, on which a processor is
+        # many times slower.
+        np.maximum(joint, NEGLIGIBLE, out=joint)
     np.exp(joint, out=joint)
     sums = joint.sum(axis=1)
     with np.errstate(divide="ignore"):

@@ -17,7 +17,7 @@ from speakergmm.evaluation import Evaluation, evaluate_scores
 from speakergmm.evaluation.plots import det_figure, save_figure
 from speakergmm.evaluation.report import ReportContents, write_report
 from speakergmm.features import FrameStore, extract_features
-from speakergmm.files import file_digest, value_digest, write_json
+from speakergmm.files import file_digest, remove, value_digest, write_json
 from speakergmm.gmm.model_file import load_background_model, software_versions
 from speakergmm.parallel import available_cores
 from speakergmm.progress import SILENT
@@ -136,7 +136,7 @@ class Experiment:
         folder = self.output / "features"
         if "features" in self.log.forced and folder.is_dir():
             for description in folder.glob("*.json"):
-                description.unlink()
+                remove(description)
         began = time.perf_counter()
         store, n_computed = extract_features(
             utterances,

@@ -186,7 +186,7 @@ def test_one_silent_channel_can_be_left_out(save):
 
 # --- segments ---
 
-SEGMENTS = [(0.0, 0.25), (0.25, 0.5), (0.1234, 0.7), (None, 0.3), (0.6, None), (0.0, 1.0)]
+SEGMENTS = [(0.0, 0.25), (0.25, 0.5), (0.12347, 0.71236), (None, 0.3), (0.6, None), (0.0, 1.0)]
 
 
 @pytest.mark.parametrize(("start", "end"), SEGMENTS)
