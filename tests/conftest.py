@@ -72,13 +72,18 @@ def small_corpus(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_recipe_text(small_corpus) -> str:
+    """A recipe on the small corpus."""
+    # As a TOML literal string: a Windows path has backslashes.
+    return SMALL_RECIPE.replace('"corpus"', f"'{small_corpus}'")
+
+
 @pytest.fixture
-def small_recipe(small_corpus, tmp_path) -> Path:
+def small_recipe(small_recipe_text, tmp_path) -> Path:
     """A recipe file of one's own on the small corpus."""
     file = tmp_path / "recipe.toml"
-    # As a TOML literal string: a Windows path has backslashes.
-    text = SMALL_RECIPE.replace('"corpus"', f"'{small_corpus}'")
-    file.write_text(text, encoding="utf-8")
+    file.write_text(small_recipe_text, encoding="utf-8")
     return file
 
 

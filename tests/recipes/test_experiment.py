@@ -27,13 +27,11 @@ def reused(result):
 
 
 @pytest.fixture(scope="module")
-def finished(small_corpus, tmp_path_factory):
+def finished(small_corpus, small_recipe_text, tmp_path_factory):
     """An experiment that has been run once. Not to be written to."""
-    from conftest import SMALL_RECIPE
-
     folder = tmp_path_factory.mktemp("finished")
     recipe = folder / "recipe.toml"
-    recipe.write_text(SMALL_RECIPE.replace('"corpus"', f"'{small_corpus}'"), encoding="utf-8")
+    recipe.write_text(small_recipe_text, encoding="utf-8")
     result = run(recipe, small_corpus, folder / "out")
     return recipe, folder / "out", result
 

@@ -77,7 +77,7 @@ def test_missing_recipe(tmp_path):
         (HEAD + "[ubm]\nn_components = 0", "n_components is 0; expected 1 or more"),
         (HEAD + "[ubm]\nn_components = true", "n_components is True; expected a whole number"),
         (HEAD + '[enrollment]\nparameters = "variances"', "parameters is 'variances'; expected"),
-        (HEAD + "[evaluation]\np_target = 2", "p_target is 2; expected"),
+        (HEAD + "[evaluation]\np_target = 2", "p_target is 2.0; expected"),
         ("[ubm]\n", r"\[recipe\]: no value for name, title, manifests"),
         (HEAD + "seed = -1", "seed is -1; expected 0 or more"),
     ],
