@@ -41,6 +41,21 @@ def check_range(
         raise ConfigError(f"{name} is {value!r}; expected {span} {unit}".rstrip())
 
 
+def check_whole(
+    name: str, value: float, low: float, high: float = math.inf, unit: str = ""
+) -> None:
+    """Refuse what is not a whole number in [low, high].
+
+    Raises
+    ------
+    ConfigError
+        With the setting's name, what was expected and what was got.
+    """
+    check_range(name, value, low, high, unit)
+    if not isinstance(value, numbers.Integral):
+        raise ConfigError(f"{name} is {value!r}; expected a whole number")
+
+
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     """Refuse a value that is none of the choices.
 

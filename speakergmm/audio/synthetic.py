@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.signal import lfilter, sosfilt
 
-from speakergmm.config import check_range
+from speakergmm.config import check_range, check_whole
 from speakergmm.corpora.tables import format_table
 from speakergmm.errors import ConfigError
 from speakergmm.files import remove, write_text, writing
@@ -71,11 +71,8 @@ class SyntheticConfig:
 
     def __post_init__(self) -> None:
         for name in ("background", "development", "evaluation"):
-            check_range(name, getattr(self, name), 2, 10_000, "speakers")
-        check_range("sessions", self.sessions, 2, 100)
-        for name in ("background", "development", "evaluation", "sessions"):
-            if not isinstance(getattr(self, name), int):
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected a whole number")
+            check_whole(name, getattr(self, name), 2, 10_000, "speakers")
+        check_whole("sessions", self.sessions, 2, 100)
         try:
             low, high = self.snr_db
             is_range = -100.0 <= low <= high <= 200.0

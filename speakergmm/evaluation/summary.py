@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.config import check_range
+from speakergmm.config import check_whole
 from speakergmm.evaluation.bootstrap import Estimate, estimates, trial_speakers
 from speakergmm.evaluation.metrics import CostModel, OperatingPoint, operating_points
 from speakergmm.evaluation.roc import check_scores
@@ -43,7 +43,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         _ = self.cost
-        check_range("n_resamples", self.n_resamples, 0)
+        check_whole("n_resamples", self.n_resamples, 0)
 
     @property
     def cost(self) -> CostModel:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from speakergmm.audio import check_samples, resample
-from speakergmm.config import check_choice, check_range
-from speakergmm.errors import AudioError
+from speakergmm.config import check_choice, check_range, check_whole
+from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.mfcc import MfccTransform, build_mfcc_transform, mfcc, pre_emphasize
 from speakergmm.features.transforms import cmn, cmvn, deltas, voiced
 
@@ -77,24 +77,26 @@ class FrontEndConfig:
     normalization: Literal["none", "cmn", "cmvn"] = "none"
 
     def __post_init__(self) -> None:
-        check_range("sample_rate", self.sample_rate, 1000, 384_000, "Hz")
+        check_whole("sample_rate", self.sample_rate, 1000, 384_000, "Hz")
         check_choice("resample", self.resample, ("down", "any", "never"))
         if self.channel != "mix":
-            check_range("channel", self.channel, 0, 1023, "(or 'mix')")
+            check_whole("channel", self.channel, 0, 1023, "(or 'mix')")
         check_range("window_s", self.window_s, 16 / self.sample_rate, 1.0, "s")
         check_range("hop_s", self.hop_s, 1 / self.sample_rate, self.window_s, "s")
         check_range("pre_emphasis", self.pre_emphasis, 0.0, 1.0)
-        check_range("n_mels", self.n_mels, 2, 512)
+        check_whole("n_mels", self.n_mels, 2, 512)
         check_range("f_min_hz", self.f_min_hz, 0.0, self.sample_rate / 2, "Hz")
         if self.f_max_hz is not None:
             check_range("f_max_hz", self.f_max_hz, self.f_min_hz + 1, self.sample_rate / 2, "Hz")
         check_choice("mel_scale", self.mel_scale, ("slaney", "htk"))
         if self.top_db is not None:
             check_range("top_db", self.top_db, 0.0, 1000.0, "dB")
-        check_range("n_mfcc", self.n_mfcc, 1 if self.c0 else 2, self.n_mels)
+        check_whole("n_mfcc", self.n_mfcc, 1 if self.c0 else 2, self.n_mels)
+        if not isinstance(self.c0, bool):
+            raise ConfigError(f"c0 is {self.c0!r}; expected true or false")
         check_range("lifter", self.lifter, 0.0, 1000.0)
         check_choice("deltas", self.deltas, (0, 1, 2))
-        check_range("delta_window", self.delta_window, 1, 100, "frames")
+        check_whole("delta_window", self.delta_window, 1, 100, "frames")
         if self.vad_db is not None:
             check_range("vad_db", self.vad_db, 0.0, 1000.0, "dB")
         check_choice("normalization", self.normalization, ("none", "cmn", "cmvn"))

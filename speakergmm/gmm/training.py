@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from speakergmm.config import check_choice, check_range
-from speakergmm.errors import FrameError, ModelError
+from speakergmm.config import check_choice, check_range, check_whole
+from speakergmm.errors import FrameError
 from speakergmm.gmm.frame_source import FrameSource, frame_source, sample_frames
 from speakergmm.gmm.kmeans import kmeans_start
 from speakergmm.gmm.model import DiagonalGMM
@@ -69,14 +69,14 @@ class TrainingConfig:
     kmeans_iterations: int = 20
 
     def __post_init__(self) -> None:
-        check_range("max_iterations", self.max_iterations, 0)
+        check_whole("max_iterations", self.max_iterations, 0)
         check_range("tolerance", self.tolerance, 0.0)
         check_range("variance_floor", self.variance_floor, 1e-9, 1.0)
         check_range("weight_floor", self.weight_floor, 0.0, 0.99)
         check_choice("dead_components", self.dead_components, ("split", "keep"))
         check_range("min_frames", self.min_frames, 0.0)
-        check_range("kmeans_frames", self.kmeans_frames, 1)
-        check_range("kmeans_iterations", self.kmeans_iterations, 1)
+        check_whole("kmeans_frames", self.kmeans_frames, 1)
+        check_whole("kmeans_iterations", self.kmeans_iterations, 1)
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,11 @@ def train_ubm(
     FrameError
         When there are fewer frames than components, frames are not (T, D) or not finite, or a
         feature has the same value in every frame.
-    ModelError
-        When ``n_components`` is not positive.
+    ConfigError
+        When ``n_components`` is not a whole number of 1 or more.
     """
     began = time.perf_counter()
-    if n_components < 1:
-        raise ModelError(f"n_components is {n_components}; expected 1 or more")
+    check_whole("n_components", n_components, 1)
     source = frame_source(frames)
     if source.n_frames < n_components:
         raise FrameError(

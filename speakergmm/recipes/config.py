@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.config import check_range, config_from_table
+from speakergmm.config import check_whole, config_from_table
 from speakergmm.errors import ConfigError, MissingError
 from speakergmm.evaluation import EvaluationConfig
 from speakergmm.features import FrontEndConfig
@@ -38,7 +38,7 @@ class RecipeHead:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_range("seed", self.seed, 0)
+        check_whole("seed", self.seed, 0)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class UbmSettings:
     n_components: int = 256
 
     def __post_init__(self) -> None:
-        check_range("n_components", self.n_components, 1)
+        check_whole("n_components", self.n_components, 1)
 
 
 @dataclass(frozen=True)
