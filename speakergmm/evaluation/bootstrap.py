@@ -115,14 +115,14 @@ def llr_values(
     cost: CostModel,
 ) -> dict[str, float]:
     """Compute the metrics of calibrated ratios, from weighted trials."""
-    w_target = np.where(is_target, weights, 0.0)
-    w_nontarget = np.where(is_target, 0.0, weights)
-    w_target, w_nontarget = w_target / w_target.sum(), w_nontarget / w_nontarget.sum()
-    accepted = llr >= cost.threshold
-    p_miss, p_fa = w_target[~accepted].sum(), w_nontarget[accepted].sum()
-    # Each side looks at its own trials only: 0 · inf must not arise.
-    miss = w_target[is_target] @ np.logaddexp(0.0, -llr[is_target])
-    false_alarm = w_nontarget[~is_target] @ np.logaddexp(0.0, llr[~is_target])
+    # Only trials that were drawn: the others' infinite ratios must not meet their weight 0.
+    target, nontarget = is_target & (weights > 0), ~is_target & (weights > 0)
+    w_target = weights[target] / weights[target].sum()
+    w_nontarget = weights[nontarget] / weights[nontarget].sum()
+    p_miss = w_target @ (llr[target] < cost.threshold)
+    p_fa = w_nontarget @ (llr[nontarget] >= cost.threshold)
+    miss = w_target @ np.logaddexp(0.0, -llr[target])
+    false_alarm = w_nontarget @ np.logaddexp(0.0, llr[nontarget])
     return {
         "actual_dcf": float(cost.dcf(p_miss, p_fa)),
         "cllr": float((miss + false_alarm) / (2 * np.log(2))),
@@ -182,8 +182,11 @@ def estimates(
     for weights in resampled_weights(scores.trials, n_resamples, generator):
         drawn.append(values(weights))
         progress.advance()
+    if not drawn:
+        return {name: Estimate(value) for name, value in observed.items()}
     tail = (1 - CONFIDENCE) / 2
-    quantiles = partial(np.quantile, q=[tail, 1 - tail])
+    # A value that was drawn, never one between two: there is none between a number and infinity.
+    quantiles = partial(np.quantile, q=[tail, 1 - tail], method="inverted_cdf")
     spans = {name: quantiles([value[name] for value in drawn]) for name in observed}
     return {
         name: Estimate(value, float(spans[name][0]), float(spans[name][1]))

@@ -120,6 +120,8 @@ def evaluate_scores(
     """
     check_scores(scores.target(), scores.nontarget())
     is_target = scores.trials.is_target
+    if scores.llr is not None:
+        check_scores(scores.llr[is_target], scores.llr[~is_target])
     return Evaluation(
         estimates(scores, config.cost, n_resamples=config.n_resamples, rng=rng, progress=progress),
         operating_points(scores.target(), scores.nontarget(), config.cost),

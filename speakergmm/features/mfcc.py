@@ -90,11 +90,13 @@ def build_mfcc_transform(
 
 
 def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[np.float32]:
-    """Lift the high frequencies: y[n] = x[n] - coefficient · x[n-1].
+    """Lift the high frequencies: y[n] = x[n] - coefficient · x[n-1]; 0 changes nothing.
 
     The first sample is y[0] = 3x[0] - x[1], the linear extrapolation of
     ``librosa.effects.preemphasis``, so that both give the same frames.
     """
+    if coefficient == 0:
+        return samples
     emphasized = np.empty_like(samples)
     np.multiply(samples[:-1], -coefficient, out=emphasized[1:])
     emphasized[1:] += samples[1:]
@@ -122,13 +124,15 @@ def mfcc(
     spans = sliding_window_view(padded, transform.n_fft)[:: transform.hop_length]
     log_mel = np.empty((len(spans), transform.mel_bank.shape[1]), dtype=np.float32)
     energy = np.empty(len(spans), dtype=np.float32)
-    for start in range(0, len(spans), BLOCK_FRAMES):
-        block = slice(start, start + BLOCK_FRAMES)
-        windowed = spans[block] * transform.window
-        np.einsum("tn,tn->t", windowed, windowed, out=energy[block])
-        spectrum = scipy.fft.rfft(windowed, axis=1, overwrite_x=True)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        np.matmul(power, transform.mel_bank, out=log_mel[block])
+    # Samples far beyond full scale give infinite frames, which the front end refuses.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(spans), BLOCK_FRAMES):
+            block = slice(start, start + BLOCK_FRAMES)
+            windowed = spans[block] * transform.window
+            np.einsum("tn,tn->t", windowed, windowed, out=energy[block])
+            spectrum = scipy.fft.rfft(windowed, axis=1, overwrite_x=True)
+            power = np.square(spectrum.real) + np.square(spectrum.imag)
+            np.matmul(power, transform.mel_bank, out=log_mel[block])
     np.maximum(log_mel, MIN_POWER, out=log_mel)
     np.log10(log_mel, out=log_mel)
     log_mel *= 10.0

@@ -8,7 +8,6 @@ import numpy as np
 
 from speakergmm.errors import ConfigError, ModelError
 from speakergmm.gmm.model import DiagonalGMM
-from speakergmm.gmm.statistics import NO_FRAMES
 
 if TYPE_CHECKING:
     from speakergmm.gmm.statistics import Statistics
@@ -67,7 +66,7 @@ def map_adapt(
         raise ModelError(
             f"statistics are of (C, D) = {statistics.f.shape}, the UBM has {ubm.means.shape}"
         )
-    seen = statistics.n > NO_FRAMES
+    seen = statistics.seen
     n = np.where(seen, statistics.n, 1.0)[:, None]
     alpha = np.where(seen, statistics.n, 0.0)[:, None] / (n + relevance_factor)
     first = statistics.f / n

@@ -80,15 +80,14 @@ class BlockDensities:
     @classmethod
     def of(cls, gmm: DiagonalGMM) -> BlockDensities:
         """Compute the constants of a model."""
-        center = gmm.mean.astype(np.float32)
-        operand = density_operand(gmm, center.astype(np.float64))
-        offsets = gmm.means - center
-        distance = float(np.max(np.sum(np.square(offsets) / gmm.variances, axis=1)))
-        with np.errstate(over="ignore", divide="ignore"):
-            single = operand.astype(np.float32)
+        # What does not fit becomes infinite or NaN here, and the model is not accurate.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            center = gmm.mean.astype(np.float32)
+            operand = density_operand(gmm, center.astype(np.float64)).astype(np.float32)
             precision = (1.0 / gmm.variance).astype(np.float32)
-        bounded = np.isfinite(single[:-1]).all() and np.isfinite(precision).all()
-        return cls(center, single, precision, bool(distance <= FAR_COMPONENT and bounded))
+            distances = np.sum(np.square(gmm.means - center) / gmm.variances, axis=1)
+        fits = np.isfinite(operand[:-1]).all() and np.isfinite(precision).all()
+        return cls(center, operand, precision, bool(fits and distances.max() <= FAR_COMPONENT))
 
     def expand(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """[x', x'², 1] as (T, 2D + 1)."""

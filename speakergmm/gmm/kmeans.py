@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,7 @@ def kmeans_start(
         Variances are raised to it.
     """
     import sklearn.cluster
+    import sklearn.exceptions
 
     deviation = np.sqrt(variance)
     scaled = ((sample - mean) / deviation).astype(sample.dtype)
@@ -50,7 +52,9 @@ def kmeans_start(
         random_state=int(rng.integers(2**31)),
         copy_x=False,
     )
-    with single_threaded_libraries():
+    with single_threaded_libraries(), warnings.catch_warnings():
+        # Fewer distinct frames than clusters: dealt with below.
+        warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
         labels = kmeans.fit(scaled).labels_
     counts = np.bincount(labels, minlength=n_components).astype(np.float64)
     occupied = np.maximum(counts, 1.0)[:, None]

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from speakergmm.gmm.model import DiagonalGMM
 
-# A count this small is none: ratios of such numbers have no digits left.
-NO_FRAMES = 1e-200
+# A component with less than this share of the frames has seen none of them: float32 blocks give
+# even the farthest component a little (see `densities.NEGLIGIBLE`).
+NO_SHARE = 1e-20
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,11 @@ class Statistics:
         )
 
     @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which components (C,) are responsible for anything at all."""
+        return self.n > NO_SHARE * self.n_frames
+
+    @property
     def mean_log_likelihood(self) -> float:
         """Log-likelihood per frame; NaN of no frames."""
         return self.log_likelihood / self.n_frames if self.n_frames else float("nan")
@@ -105,7 +111,8 @@ def accumulate(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
 
 def statistics_center(gmm: DiagonalGMM) -> NDArray[np.float64]:
     """Give the point (D,) about which `accumulate_centered` takes its statistics."""
-    return gmm.block_densities.center.astype(np.float64)
+    blocks = gmm.block_densities
+    return blocks.center.astype(np.float64) if blocks.is_accurate else gmm.mean
 
 
 def accumulate_centered(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
@@ -124,11 +131,10 @@ def accumulate_centered(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
 def _exact_block(gmm: DiagonalGMM, frames: NDArray[np.floating]) -> Statistics:
     joint = exact_log_joint(gmm, frames)  # (T, C)
     log_sums, sums = exponentiate(joint)
-    # A frame without any density teaches no component anything.
     joint /= np.where(sums > 0, sums, 1.0)[:, None]
-    offsets = frames - statistics_center(gmm)
-    with np.errstate(over="ignore"):
-        squares = np.square(offsets)
+    # A frame so far out that no density is left teaches no component anything.
+    offsets = np.where(sums[:, None] > 0, frames - statistics_center(gmm), 0.0)
+    squares = np.square(offsets)
     return Statistics(
         joint.sum(axis=0),
         joint.T @ offsets,

@@ -16,7 +16,6 @@ from speakergmm.gmm.frame_source import FrameSource, frame_source, sample_frames
 from speakergmm.gmm.kmeans import kmeans_start
 from speakergmm.gmm.model import DiagonalGMM
 from speakergmm.gmm.statistics import (
-    NO_FRAMES,
     Statistics,
     accumulate_centered,
     statistics_center,
@@ -238,7 +237,7 @@ def _maximization(
     Within the floors it is the exact maximizer of Q, so the likelihood cannot fall.
     """
     center = statistics_center(gmm)
-    alive = statistics.n >= max(config.min_frames, NO_FRAMES)
+    alive = statistics.seen & (statistics.n >= config.min_frames)
     n = np.where(alive, statistics.n, 1.0)[:, None]
     offsets = statistics.f / n
     variances = statistics.s / n - np.square(offsets)
@@ -301,15 +300,17 @@ def _moments(
     pivot = source.chunks[0].load()[0].astype(np.float64)
 
     def about_pivot(chunk: Chunk) -> Statistics:
-        offsets = chunk.load() - pivot
+        with np.errstate(over="ignore", invalid="ignore"):
+            offsets = chunk.load() - pivot
+            f, s = offsets.sum(axis=0), np.square(offsets).sum(axis=0)
         n = len(offsets)
-        f, s = offsets.sum(axis=0), np.square(offsets).sum(axis=0)
         return Statistics(np.array([n], dtype=float), f[None], s[None], 0.0, n)
 
     zero = Statistics.zero(1, source.n_features)
     total = sum_in_order(about_pivot, source.chunks, zero, jobs=jobs)
     offset = total.f[0] / total.n_frames
-    variance = total.s[0] / total.n_frames - np.square(offset)
+    with np.errstate(over="ignore", invalid="ignore"):
+        variance = total.s[0] / total.n_frames - np.square(offset)
     if not np.isfinite(variance).all():
         raise FrameError(
             f"feature {int(np.flatnonzero(~np.isfinite(variance))[0])} holds NaN, infinity or "

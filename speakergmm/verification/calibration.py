@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MAX_NEWTON_STEPS = 100
-MAX_HALVINGS = 50
-GRADIENT_TOLERANCE = 1e-12
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +82,17 @@ def fit_calibration(
     for _ in range(MAX_NEWTON_STEPS):
         error = sign / (1 + np.exp(np.clip(sign * (scale * x + offset + prior), -700, 700)))
         gradient = np.array([weight @ (error * x), weight @ error])
-        if np.abs(gradient).max() < GRADIENT_TOLERANCE:
-            break
         curvature = weight * np.abs(error) * (1 - np.abs(error))
         cross = curvature @ x
         hessian = np.array([[curvature @ (x * x), cross], [cross, curvature.sum()]])
         step = np.linalg.solve(hessian, gradient)
+        # Half of this is what the step promises to gain; below rounding, one full step is the last.
+        promise = float(gradient @ step)
         now, factor = objective(scale, offset), 1.0
-        for _ in range(MAX_HALVINGS):
-            if objective(scale + factor * step[0], offset + factor * step[1]) <= now:
-                break
-            factor /= 2
+        if promise > ROUNDING * now:
+            while objective(scale + factor * step[0], offset + factor * step[1]) > now:
+                factor /= 2
         scale, offset = scale + factor * step[0], offset + factor * step[1]
+        if promise <= ROUNDING * now:
+            break
     return Calibration(float(scale / spread), float(offset - scale * center / spread))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.errors import ConfigError, FrameError, ModelError
+from speakergmm.config import check_whole
+from speakergmm.errors import FrameError, ModelError
 from speakergmm.gmm.densities import (
     BLOCK_CELLS,
     block_slices,
@@ -66,10 +66,9 @@ def log_likelihood_ratio(
     _check_same_size(speaker_model, ubm)
     array = _some_frames(ubm, frames)
     if top_c is None:
-        ratios = speaker_model.log_likelihoods(array) - ubm.log_likelihoods(array)
-        return float(ratios.mean())
-    if not 1 <= top_c <= ubm.n_components:
-        raise ConfigError(f"top_c is {top_c}; expected 1 to {ubm.n_components} components")
+        above, below = speaker_model.log_likelihoods(array), ubm.log_likelihoods(array)
+        return float(_ratios(above, below).mean())
+    check_whole("top_c", top_c, 1, ubm.n_components, "components")
     total = 0.0
     for block in block_slices(len(array), ubm.n_components):
         background = log_joint(ubm, array[block])
@@ -77,7 +76,7 @@ def log_likelihood_ratio(
         speaker = log_joint(speaker_model, array[block])
         above, _ = exponentiate(np.take_along_axis(speaker, best, axis=1))
         below, _ = exponentiate(np.take_along_axis(background, best, axis=1))
-        total += float(np.sum(above - below))
+        total += float(_ratios(above, below).sum())
     return total / len(array)
 
 
@@ -113,6 +112,11 @@ def score_trials(
     FrameError, ModelError
         As `log_likelihood_ratio`, naming the test.
     """
+    if len(speaker_models) != len(trials.model_ids):
+        raise ModelError(
+            f"there are {len(speaker_models)} speaker models; the trials name "
+            f"{len(trials.model_ids)}: expected one for each, in that order"
+        )
     scores = np.empty(len(trials))
     models_at_once = max(1, BANK_VALUES // ((2 * ubm.n_features + 1) * ubm.n_components))
     spans = range(0, len(trials.model_ids), models_at_once)
@@ -144,46 +148,49 @@ def score_trials(
 
 @dataclass(frozen=True, eq=False)
 class ModelBank:
-    """Several speaker models, as their differences from the UBM.
+    """Several speaker models, to be scored against the same frames.
 
     With θ a model's density operand, log w_c N(x) is [x', x'², 1] · θ_c, so a speaker's differs
     from the UBM's by [x', x'², 1] · (θ_speaker - θ_ubm). Where only means are adapted, the part of
     x'² is zero and drops out: half the work, and no rounding where nothing was adapted.
 
-    ``operand`` is (K, S, C) float64 with K = D + 1 or 2D + 1.
+    ``operand`` is (K, S, C) float32 with K = D + 1 or 2D + 1; None where float32 cannot hold one of
+    the models. float64 frames, and what float32 cannot resolve, are scored model by model.
     """
 
     ubm: DiagonalGMM
-    operand: NDArray[np.float64]
+    speaker_models: Sequence[DiagonalGMM]
+    operand: NDArray[np.float32] | None
 
     @classmethod
     def of(cls, speaker_models: Sequence[DiagonalGMM], ubm: DiagonalGMM) -> ModelBank:
         """Stack the differences of the models from the UBM."""
+        unused = ubm.weights == 0
+        for model in speaker_models:
+            _check_same_size(model, ubm)
+            if (model.weights[unused] > 0).any():
+                raise ModelError("a component has weight 0 in the UBM but not in the speaker model")
+        everyone = [ubm, *speaker_models]
+        if not all(model.block_densities.is_accurate for model in everyone):
+            return cls(ubm, speaker_models, None)
         n_features = ubm.n_features
         center = ubm.block_densities.center.astype(np.float64)
         background = density_operand(ubm, center)
         shape = (2 * n_features + 1, len(speaker_models), ubm.n_components)
-        operand = np.empty(shape)
-        unused = ubm.weights == 0
+        operand = np.empty(shape, dtype=np.float32)
         for i, model in enumerate(speaker_models):
-            _check_same_size(model, ubm)
-            if (model.weights[unused] > 0).any():
-                raise ModelError("a component has weight 0 in the UBM but not in the speaker model")
             with np.errstate(invalid="ignore"):
-                np.subtract(density_operand(model, center), background, out=operand[:, i])
-        operand[-1, :, unused] = 0.0
+                operand[:, i] = density_operand(model, center) - background
+        # -inf less -inf: what neither uses does not differ.
+        operand[-1][:, unused] = 0.0
         if not operand[n_features:-1].any():
             operand = np.delete(operand, slice(n_features, -1), axis=0)
-        return cls(ubm, operand)
+        return cls(ubm, speaker_models, operand)
 
     @property
     def n_models(self) -> int:
         """S."""
-        return int(self.operand.shape[1])
-
-    @cached_property
-    def _single(self) -> NDArray[np.float32]:
-        return self.operand.astype(np.float32)
+        return len(self.speaker_models)
 
     def scores(
         self, frames: NDArray[np.floating], models: NDArray[np.integer]
@@ -191,30 +198,40 @@ class ModelBank:
         """Mean log-likelihood ratio of the frames for some of the models, by their numbers."""
         array = _some_frames(self.ubm, frames)
         totals = np.zeros(len(models))
-        everyone = len(models) == self.n_models and np.array_equal(models, np.arange(len(models)))
+        operand = self.operand
+        if operand is not None and not np.array_equal(models, np.arange(self.n_models)):
+            operand = operand[:, models]
         for block in block_slices(len(array), self.ubm.n_components):
             piece = array[block]
-            blocks = self.ubm.block_densities
-            if piece.dtype == np.float32 and (
-                not blocks.is_accurate or blocks.is_far(blocks.expand(piece)).any()
-            ):
-                piece = piece.astype(np.float64)
-            operand = self._single if piece.dtype == np.float32 else self.operand
-            totals += self._block_sums(piece, operand if everyone else operand[:, models])
+            if operand is None or piece.dtype != np.float32 or self._any_far(piece):
+                totals += self._exact_sums(piece, models)
+            else:
+                totals += self._block_sums(piece, operand)
         return totals / len(array)
 
-    def _block_sums(
-        self, frames: NDArray[np.floating], operand: NDArray[np.floating]
+    def _any_far(self, frames: NDArray[np.float32]) -> bool:
+        blocks = self.ubm.block_densities
+        return bool(blocks.is_far(blocks.expand(frames)).any())
+
+    def _exact_sums(
+        self, frames: NDArray[np.floating], models: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Sum of the log-likelihood ratios (S,) over one block of frames."""
+        """Sum of the log-likelihood ratios (S,) over one block of frames, model by model."""
+        below = self.ubm.log_likelihoods(frames)
+        chosen = (self.speaker_models[i] for i in models)
+        return np.array([_ratios(m.log_likelihoods(frames), below).sum() for m in chosen])
+
+    def _block_sums(
+        self, frames: NDArray[np.float32], operand: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Sum of the log-likelihood ratios (S,) over one block of frames, all models at once."""
         n_models, n_components = operand.shape[1:]
         background = log_joint(self.ubm, frames)  # (T, C)
         below, _ = exponentiate(background.copy())
-        offsets = frames - self.ubm.block_densities.center
-        parts = [offsets, np.ones((len(frames), 1), dtype=frames.dtype)]
-        if len(operand) == 2 * self.ubm.n_features + 1:
-            parts.insert(1, np.square(offsets))
-        expanded = np.hstack(parts)  # (T, K)
+        expanded = self.ubm.block_densities.expand(frames)  # (T, 2D + 1)
+        if len(operand) < expanded.shape[1]:
+            n_features = self.ubm.n_features
+            expanded = np.delete(expanded, slice(n_features, -1), axis=1)  # (T, D + 1)
         sums = np.empty(n_models)
         step = max(1, BLOCK_CELLS // (len(frames) * n_components))
         for first in range(0, n_models, step):
@@ -223,10 +240,15 @@ class ModelBank:
             joint = joint.reshape(len(frames), -1, n_components)
             joint += background[:, None]
             above, _ = exponentiate(joint.reshape(-1, n_components))
-            sums[first : first + step] = (above.reshape(len(frames), -1) - below[:, None]).sum(
-                axis=0
-            )
+            ratios = above.reshape(len(frames), -1) - below[:, None]  # (T, S)
+            sums[first : first + step] = ratios.sum(axis=0)
         return sums
+
+
+def _ratios(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Differences of log-likelihoods; 0, no evidence, where both densities are 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isneginf(above) & np.isneginf(below), 0.0, above - below)
 
 
 def _check_same_size(speaker_model: DiagonalGMM, ubm: DiagonalGMM) -> None:
