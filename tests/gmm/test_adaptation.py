@@ -39,9 +39,7 @@ def hand_statistics(n, f, s):
 def test_a_speaker_without_frames_is_the_ubm(relevance_factor, parameters, dtype):
     ubm = random_gmm(np.random.default_rng(1), 5, 3, offset=7.0)
     statistics = accumulate(ubm, np.empty((0, 3), dtype))
-    speaker = map_adapt(
-        ubm, statistics, relevance_factor=relevance_factor, parameters=parameters
-    )
+    speaker = map_adapt(ubm, statistics, relevance_factor=relevance_factor, parameters=parameters)
     assert_same_model(speaker, ubm)
 
 
@@ -50,9 +48,7 @@ def test_a_speaker_without_frames_is_the_ubm(relevance_factor, parameters, dtype
 def test_a_component_without_frames_keeps_its_gaussian(relevance_factor, parameters):
     ubm = DiagonalGMM([0.5, 0.5], [[0.0, 0.1], [0.0, 0.7]], [[1.0, 0.3], [2.0, 0.9]])
     statistics = hand_statistics([40, 0], [[40, 8], [0, 0]], [[50, 30], [0, 0]])
-    speaker = map_adapt(
-        ubm, statistics, relevance_factor=relevance_factor, parameters=parameters
-    )
+    speaker = map_adapt(ubm, statistics, relevance_factor=relevance_factor, parameters=parameters)
     np.testing.assert_array_equal(speaker.means[1], ubm.means[1])
     np.testing.assert_array_equal(speaker.variances[1], ubm.variances[1])
     assert (speaker.means[0] != ubm.means[0]).all()
@@ -148,9 +144,7 @@ def test_with_boundless_relevance_it_is_the_ubm(seed, parameters):
     statistics = accumulate(ubm, draw_frames(ubm, 100, rng) + 1.0)
     speaker = map_adapt(ubm, statistics, relevance_factor=1e300, parameters=parameters)
     for name in ("weights", "means", "variances"):
-        np.testing.assert_allclose(
-            getattr(speaker, name), getattr(ubm, name), rtol=1e-14, atol=0
-        )
+        np.testing.assert_allclose(getattr(speaker, name), getattr(ubm, name), rtol=1e-14, atol=0)
 
 
 @LAW
@@ -172,9 +166,7 @@ def test_adapted_weights_are_a_distribution(seed, relevance_factor, parameters):
     rng = np.random.default_rng(seed)
     ubm = random_gmm(rng, 6, 2)
     statistics = accumulate(ubm, draw_frames(ubm, 30, rng) + 2.0)
-    speaker = map_adapt(
-        ubm, statistics, relevance_factor=relevance_factor, parameters=parameters
-    )
+    speaker = map_adapt(ubm, statistics, relevance_factor=relevance_factor, parameters=parameters)
     assert speaker.weights.sum() == pytest.approx(1.0, abs=1e-14)
     assert (speaker.weights >= 0).all()
 

@@ -123,9 +123,7 @@ def test_float32_frames_far_out_among_others_are_exact_and_leave_the_others_alon
         pytest.param(DiagonalGMM([1.0], [[0.0]], [[1e-60]]), id="variance beyond float32"),
         pytest.param(DiagonalGMM([1.0], [[0.0]], [[1e-200]]), id="variance far beyond float32"),
         pytest.param(DiagonalGMM([1.0], [[0.0]], [[1e100]]), id="precision below float32"),
-        pytest.param(
-            DiagonalGMM([0.5, 0.5], [[0.0], [1e6]], [[1.0], [1.0]]), id="means far apart"
-        ),
+        pytest.param(DiagonalGMM([0.5, 0.5], [[0.0], [1e6]], [[1.0], [1.0]]), id="means far apart"),
         pytest.param(DiagonalGMM([0.0, 1.0], [[1e6], [0.0]], [[1.0], [1.0]]), id="unused one far"),
         pytest.param(
             DiagonalGMM([0.5, 0.5], [[-1e-8], [1e-8]], [[1e-30], [1e-30]]), id="tiny and far"

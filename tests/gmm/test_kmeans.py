@@ -28,7 +28,9 @@ def start(sample, n_components, *, floor=1e-3, seed=0, iterations=20):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_clusters_far_apart_become_the_components(dtype):
     rng = np.random.default_rng(1)
-    groups = [center + rng.normal(size=(size, 2)) for center, size in ((0, 50), (100, 30), (-90, 20))]
+    groups = [
+        center + rng.normal(size=(size, 2)) for center, size in ((0, 50), (100, 30), (-90, 20))
+    ]
     groups = [group.astype(dtype) for group in groups]
     sample = rng.permutation(np.concatenate(groups))
     gmm = start(sample, 3, floor=1e-9)
