@@ -7,6 +7,7 @@ of the T × C matrix, so memory never grows with the number of frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,9 @@ FAR_COMPONENT = 1e5
 # In float32 a component is taken for at least e^-60 times as dense as the best: 1e-26, which no
 # sum of float32 numbers can feel.
 NEGLIGIBLE = np.float32(-60.0)
+
+# A log density that no frame's best comes near.
+NO_DENSITY = np.float32(-1e30)
 
 
 def block_slices(n_frames: int, n_components: int) -> Iterator[slice]:
@@ -89,15 +93,32 @@ class BlockDensities:
         fits = np.isfinite(operand[:-1]).all() and np.isfinite(precision).all()
         return cls(center, operand, precision, bool(fits and distances.max() <= FAR_COMPONENT))
 
-    def expand(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[x', x'², 1] as (T, 2D + 1)."""
+    @cached_property
+    def padded_operand(self) -> NDArray[np.float32]:
+        """The operand with C filled up to whole groups, by components of no density."""
+        from speakergmm.gmm.kernel import padded
+
+        n_rows, n_components = self.operand.shape
+        operand = np.zeros((n_rows, padded(n_components)), dtype=np.float32)
+        operand[:, :n_components] = self.operand
+        operand[-1, n_components:] = NO_DENSITY
+        # Also where the weight is 0: infinity times a zero inside the product would be NaN.
+        np.maximum(operand[-1], NO_DENSITY, out=operand[-1])
+        return operand
+
+    def expand(
+        self, frames: NDArray[np.float32], *, width: int | None = None
+    ) -> NDArray[np.float32]:
+        """[x', x'², 1] as (T, 2D + 1), or followed by zeros up to ``width`` columns."""
         n_frames, n_features = frames.shape
-        expanded = np.empty((n_frames, 2 * n_features + 1), dtype=np.float32)
+        bias = 2 * n_features
+        expanded = np.empty((n_frames, width or bias + 1), dtype=np.float32)
         offsets = expanded[:, :n_features]
         np.subtract(frames, self.center, out=offsets)
         with np.errstate(over="ignore"):
-            np.square(offsets, out=expanded[:, n_features:-1])
-        expanded[:, -1] = 1.0
+            np.square(offsets, out=expanded[:, n_features:bias])
+        expanded[:, bias] = 1.0
+        expanded[:, bias + 1 :] = 0.0
         return expanded
 
     def is_far(self, expanded: NDArray[np.float32]) -> NDArray[np.bool_]:
