@@ -41,9 +41,9 @@ from speakergmm import (
 )
 from speakergmm.corpora import Scores, all_against_all
 from speakergmm.evaluation.bootstrap import estimates
+from speakergmm.gmm.em import expectation, maximization
 from speakergmm.gmm.frame_source import frame_source
 from speakergmm.gmm.statistics import accumulate_centered
-from speakergmm.gmm.training import _expectation, _maximization
 from speakergmm.parallel import map_in_order, sum_in_order
 from speakergmm.verification import score_trials
 
@@ -149,7 +149,7 @@ def package_iteration(
     def run() -> NDArray[np.float64]:
         # A new model: what is derived from parameters is computed anew in every iteration.
         start = DiagonalGMM(gmm.weights, gmm.means, gmm.variances)
-        new, _ = _maximization(start, _expectation(start, source, 1), floor, config)
+        new, _ = maximization(start, expectation(start, source, 1), floor, config)
         return new.means
 
     return run

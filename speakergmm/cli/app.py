@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -77,7 +78,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def _run(args: Sequence[str] | None) -> int:
     complaint, status = "", EXIT_FAILED
     try:
-        result = app.main(args=args, prog_name="speakergmm", standalone_mode=False)
+        words = sys.argv[1:] if args is None else args
+        typed = shlex.join(["speakergmm", *words])
+        result = app.main(args=words, prog_name="speakergmm", standalone_mode=False, obj=typed)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -44,7 +42,9 @@ def recipe() -> None:
 @set_option
 @jobs_option
 @quiet_option
+@click.pass_context
 def run(
+    ctx: click.Context,
     path: Path,
     corpus: Path,
     output: Path,
@@ -75,7 +75,7 @@ def run(
             force_from=force_from,
             jobs=jobs,
             progress=progress,
-            command=shlex.join(["speakergmm", *sys.argv[1:]]),
+            command=ctx.obj,
         ).run()
     times = ", ".join(
         f"{stage.name} {'unchanged' if stage.reused else f'{stage.seconds:.1f} s'}"

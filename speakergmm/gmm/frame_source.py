@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -65,6 +66,16 @@ def frame_source(frames: Frames) -> FrameSource:
     starts = range(0, len(array), CHUNK_FRAMES)
     chunks = [_Rows(array[start : start + CHUNK_FRAMES]) for start in starts]
     return FrameSource(chunks, len(array), array.shape[1])
+
+
+def frames_digest(frames: Frames) -> str:
+    """Digest of the frames: of what a store's were made from, or of an array's content."""
+    if isinstance(frames, FrameStore):
+        return frames.digest()
+    array = np.ascontiguousarray(frames)
+    content = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    content.update(array.data)
+    return content.hexdigest()
 
 
 def sample_frames(

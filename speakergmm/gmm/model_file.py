@@ -20,8 +20,9 @@ from speakergmm.config import config_from_table
 from speakergmm.errors import ConfigError, ModelError, ModelFileError
 from speakergmm.features import FrontEndConfig
 from speakergmm.files import file_digest, writing
+from speakergmm.gmm.em import TrainingConfig
 from speakergmm.gmm.model import DiagonalGMM
-from speakergmm.gmm.training import TrainingConfig, TrainingHistory
+from speakergmm.gmm.training import TrainingHistory
 
 FORMAT = "speakergmm-ubm"
 VERSION = 1

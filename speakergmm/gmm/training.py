@@ -1,25 +1,23 @@
-"""Training a universal background model: expectation and maximization until nothing is gained."""
+"""Training a universal background model: k-means, then EM until nothing is gained."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.config import check_choice, check_range, check_whole
+from speakergmm.config import check_whole
 from speakergmm.errors import FrameError
-from speakergmm.gmm.frame_source import FrameSource, frame_source, sample_frames
+from speakergmm.files import value_digest
+from speakergmm.gmm.checkpoint import Checkpoint
+from speakergmm.gmm.em import TrainingConfig, TrainingState, floored_weights, iterate
+from speakergmm.gmm.frame_source import FrameSource, frame_source, frames_digest, sample_frames
 from speakergmm.gmm.kmeans import kmeans_start
-from speakergmm.gmm.model import DiagonalGMM
-from speakergmm.gmm.statistics import (
-    Statistics,
-    accumulate_centered,
-    statistics_center,
-)
+from speakergmm.gmm.statistics import Statistics
 from speakergmm.parallel import sum_in_order
 from speakergmm.progress import SILENT
 
@@ -27,55 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.gmm.frame_source import Chunk, Frames
+    from speakergmm.gmm.model import DiagonalGMM
     from speakergmm.progress import Progress
-
-# Half the distance, in standard deviations, between the halves of a component that is split.
-SPLIT_OFFSET = 0.5
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Settings of `train_ubm`.
-
-    Parameters
-    ----------
-    max_iterations : int
-        EM iterations at most.
-    tolerance : float
-        Stop when an iteration gains less than this in log-likelihood per frame (nats).
-    variance_floor : float
-        No variance falls below this share of the variance of all frames in that feature.
-    weight_floor : float
-        No weight falls below this share of an equal weight, 1 / C.
-    dead_components : {"split", "keep"}
-        What becomes of a component that is responsible for less than ``min_frames`` frames: it
-        becomes one half of the heaviest, or keeps its parameters.
-    min_frames : float
-        See above.
-    kmeans_frames : int
-        Frames that k-means is started on, drawn from all.
-    kmeans_iterations : int
-        Of k-means, at most.
-    """
-
-    max_iterations: int = 20
-    tolerance: float = 1e-3
-    variance_floor: float = 1e-3
-    weight_floor: float = 1e-3
-    dead_components: Literal["split", "keep"] = "split"
-    min_frames: float = 2.0
-    kmeans_frames: int = 50_000
-    kmeans_iterations: int = 20
-
-    def __post_init__(self) -> None:
-        check_whole("max_iterations", self.max_iterations, 0)
-        check_range("tolerance", self.tolerance, 0.0)
-        check_range("variance_floor", self.variance_floor, 1e-9, 1.0)
-        check_range("weight_floor", self.weight_floor, 0.0, 0.99)
-        check_choice("dead_components", self.dead_components, ("split", "keep"))
-        check_range("min_frames", self.min_frames, 0.0)
-        check_whole("kmeans_frames", self.kmeans_frames, 1)
-        check_whole("kmeans_iterations", self.kmeans_iterations, 1)
 
 
 @dataclass(frozen=True)
@@ -113,6 +64,7 @@ def train_ubm(
     config: TrainingConfig = TrainingConfig(),
     rng: int | np.random.Generator = 0,
     jobs: int | None = None,
+    checkpoint: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> tuple[DiagonalGMM, TrainingHistory]:
     """Train a mixture on the speech of many speakers.
@@ -130,6 +82,10 @@ def train_ubm(
         Seed.
     jobs : int, optional
         Workers; default: the cores that the process may use.
+    checkpoint : path, optional
+        Keep the state there after every iteration. When training is called again with the same
+        frames, settings and seed, it goes on from there and ends with the same bytes; a state of
+        anything else is not used. The file stays; remove it when the model is safe.
 
     Raises
     ------
@@ -148,143 +104,46 @@ def train_ubm(
             "least one frame a component, better a hundred: add speech or lower n_components"
         )
     generator = np.random.default_rng(rng)
-    progress.start("UBM: k-means")
+    keeper = None
+    if checkpoint is not None:
+        described = [frames_digest(frames), n_components, dataclasses.asdict(config)]
+        seed = generator.bit_generator.state
+        keeper = Checkpoint(Path(checkpoint), value_digest([described, seed]))
     mean, variance = _moments(source, jobs)
-    sample = sample_frames(source, max(config.kmeans_frames, n_components), generator)
     floor = config.variance_floor * variance
-    gmm = kmeans_start(
-        sample,
-        n_components,
-        mean=mean,
-        variance=variance,
-        variance_floor=floor,
-        max_iterations=config.kmeans_iterations,
-        rng=generator,
-    )
-    # EM can only promise not to fall when it starts within the floors.
-    weights = _floored_weights(gmm.weights, config.weight_floor / n_components)
-    gmm = dataclasses.replace(gmm, weights=weights)
+    state = keeper.load() if keeper else None
+    if state is None:
+        progress.start("UBM: k-means")
+        sample = sample_frames(source, max(config.kmeans_frames, n_components), generator)
+        gmm = kmeans_start(
+            sample,
+            n_components,
+            mean=mean,
+            variance=variance,
+            variance_floor=floor,
+            max_iterations=config.kmeans_iterations,
+            rng=generator,
+        )
+        # EM can only promise not to fall when it starts within the floors.
+        weights = floored_weights(gmm.weights, config.weight_floor / n_components)
+        state = TrainingState(dataclasses.replace(gmm, weights=weights))
     progress.start("UBM: EM", config.max_iterations)
-    return _expectation_maximization(gmm, source, floor, config, jobs, progress, began)
-
-
-def _expectation_maximization(
-    gmm: DiagonalGMM,
-    source: FrameSource,
-    variance_floor: NDArray[np.float64],
-    config: TrainingConfig,
-    jobs: int | None,
-    progress: Progress,
-    began: float,
-) -> tuple[DiagonalGMM, TrainingHistory]:
-    likelihoods: list[float] = []
-    floored: list[int] = []
-    split: list[int] = []
-    kept: list[int] = []
-    unsplit: DiagonalGMM | None = None
-    may_split = config.dead_components == "split"
-    converged = False
-    while len(floored) < config.max_iterations and not converged:
-        statistics = _expectation(gmm, source, jobs)
-        likelihood = statistics.mean_log_likelihood
-        gain = likelihood - likelihoods[-1] if likelihoods else math.inf
-        if gain < 0 and unsplit is not None:
-            # The split did not pay: take it back, and let dead components rest from now on.
-            gmm, unsplit, may_split = unsplit, None, False
-            kept[-1], split[-1] = kept[-1] + split[-1], 0
-            continue
-        likelihoods.append(likelihood)
-        converged = gain < config.tolerance and unsplit is None
-        if converged:
-            break
-        gmm, n_floored = _maximization(gmm, statistics, variance_floor, config)
-        dead = np.flatnonzero(statistics.n < config.min_frames)
-        # Not in the last iteration: nobody would look whether the split paid.
-        repairs = may_split and len(dead) > 0 and len(floored) + 1 < config.max_iterations
-        repaired = _split_heaviest(gmm, dead, variance_floor) if repairs else None
-        unsplit = gmm if repaired else None
-        floored.append(n_floored)
-        split.append(len(dead) if repaired else 0)
-        kept.append(0 if repaired else len(dead))
-        gmm = repaired or gmm
+    progress.advance(len(state.floored_variances))
+    while not state.is_finished(config):
+        if keeper:
+            keeper.save(state)
+        state = iterate(state, source, floor, config, jobs)
         progress.advance()
-        progress.note(f"log-likelihood per frame {likelihood:.4f}")
-    seconds = time.perf_counter() - began
+        progress.note(f"log-likelihood per frame {state.mean_log_likelihood[-1]:.4f}")
     history = TrainingHistory(
-        tuple(likelihoods), tuple(floored), tuple(split), tuple(kept), seconds, converged
+        state.mean_log_likelihood,
+        state.floored_variances,
+        state.split_components,
+        state.kept_components,
+        time.perf_counter() - began,
+        state.converged,
     )
-    return gmm, history
-
-
-def _expectation(gmm: DiagonalGMM, source: FrameSource, jobs: int | None) -> Statistics:
-    """E-step: statistics of all frames about the model's center, summed in the order of chunks."""
-    # Computed before the workers share it.
-    _ = gmm.block_densities
-    zero = Statistics.zero(gmm.n_components, gmm.n_features)
-    return sum_in_order(
-        lambda chunk: accumulate_centered(gmm, chunk.load()), source.chunks, zero, jobs=jobs
-    )
-
-
-def _maximization(
-    gmm: DiagonalGMM,
-    statistics: Statistics,
-    variance_floor: NDArray[np.float64],
-    config: TrainingConfig,
-) -> tuple[DiagonalGMM, int]:
-    """M-step (Bishop 2006, eq. 9.24-9.26) under floors; also the number of floored variances.
-
-    Within the floors it is the exact maximizer of Q, so the likelihood cannot fall.
-    """
-    center = statistics_center(gmm)
-    alive = statistics.seen & (statistics.n >= config.min_frames)
-    n = np.where(alive, statistics.n, 1.0)[:, None]
-    offsets = statistics.f / n
-    variances = statistics.s / n - np.square(offsets)
-    floored = variances < variance_floor
-    means = np.where(alive[:, None], center + offsets, gmm.means)
-    variances = np.where(alive[:, None], np.maximum(variances, variance_floor), gmm.variances)
-    weights = _floored_weights(statistics.n, config.weight_floor / gmm.n_components)
-    return DiagonalGMM(weights, means, variances), int(np.sum(floored & alive[:, None]))
-
-
-def _floored_weights(n: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
-    """Maximize Σ n_c log w_c over distributions with every w_c ≥ floor.
-
-    The ones below the floor get it, the others share the rest in proportion to n, until none of
-    them falls below: at most as many rounds as there are components, in practice one or two.
-    """
-    low = np.zeros(len(n), dtype=bool)
-    while True:
-        rest = 1.0 - floor * low.sum()
-        weights = np.where(low, floor, n * (rest / n[~low].sum()))
-        newly_low = ~low & (weights < floor)
-        if not newly_low.any():
-            return np.asarray(weights / weights.sum())
-        low |= newly_low
-
-
-def _split_heaviest(
-    gmm: DiagonalGMM, dead: NDArray[np.intp], variance_floor: NDArray[np.float64]
-) -> DiagonalGMM:
-    """Make each dead component one half of the heaviest that is left.
-
-    The halves lie half a standard deviation to either side along the feature in which the heaviest
-    is widest; the variance there shrinks, above its floor, so that both together keep the variance.
-    """
-    weights, means, variances = gmm.weights.copy(), gmm.means.copy(), gmm.variances.copy()
-    for component in dead:
-        heaviest = int(np.argmax(weights))
-        widest = int(np.argmax(variances[heaviest] / gmm.variance))
-        share = (weights[heaviest] + weights[component]) / 2
-        step = SPLIT_OFFSET * math.sqrt(variances[heaviest, widest])
-        weights[[heaviest, component]] = share
-        shrunk = variances[heaviest, widest] * (1 - SPLIT_OFFSET**2)
-        variances[heaviest, widest] = max(shrunk, variance_floor[widest])
-        means[component], variances[component] = means[heaviest], variances[heaviest]
-        means[heaviest, widest] -= step
-        means[component, widest] += step
-    return DiagonalGMM(weights, means, variances)
+    return state.gmm, history
 
 
 def _moments(

@@ -11,7 +11,7 @@ import numpy as np
 
 from speakergmm.corpora import Scores, write_scores
 from speakergmm.errors import ScoreError
-from speakergmm.files import value_digest, write_json, writing
+from speakergmm.files import remove, value_digest, write_json, writing
 from speakergmm.gmm import DiagonalGMM, Statistics, accumulate, train_ubm
 from speakergmm.gmm.model_file import BackgroundModel, save_background_model, software_versions
 from speakergmm.parallel import map_in_order
@@ -51,13 +51,19 @@ def train_background_model(
     jobs: int | None,
     progress: Progress,
 ) -> BackgroundModel:
-    """Train the UBM on the frames of a store and write its file."""
+    """Train the UBM on the frames of a store and write its file.
+
+    Killed at any moment and called again, it goes on from the last iteration and writes the same
+    bytes: until the model is written, its state is kept beside it.
+    """
+    checkpoint = path.with_name(f"{path.name}.checkpoint")
     gmm, history = train_ubm(
         background,
         settings.ubm.n_components,
         config=settings.training,
         rng=seed,
         jobs=jobs,
+        checkpoint=checkpoint,
         progress=progress,
     )
     model = BackgroundModel(
@@ -71,6 +77,7 @@ def train_background_model(
         software_versions(),
     )
     save_background_model(path, model)
+    remove(checkpoint)
     return model
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -58,6 +59,12 @@ def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path):
         assert name in answer.out
         assert (tmp_path / "demo" / name).exists()
     assert answer.err == ""
+    evaluation = json.loads((tmp_path / "demo" / "metrics.json").read_text())["evaluation"]
+    # Where a demo's error rate should lie: some errors, far from chance.
+    assert 0.03 <= evaluation["eer"]["value"] <= 0.10
+    again = cli("recipe", "run", tmp_path / "demo", "--corpus", tmp_path / "demo" / "corpus",
+                "--output", tmp_path / "demo", "--quiet")  # fmt: skip
+    assert again.out.count("unchanged") == 5
 
 
 def test_recipe_run_twice_and_from(cli, small_recipe, small_corpus, tmp_path):
@@ -72,7 +79,8 @@ def test_recipe_run_twice_and_from(cli, small_recipe, small_corpus, tmp_path):
     assert "enrollment unchanged, scoring" in forced
     assert "scoring unchanged" not in forced
     provenance = json.loads((tmp_path / "o" / "provenance.json").read_text())
-    assert provenance["command"].startswith("speakergmm ")
+    typed = [str(word) for word in [*command, "--from", "scoring"]]
+    assert provenance["command"] == shlex.join(["speakergmm", *typed])
 
 
 def test_recipe_run_with_wrong_words(cli, small_recipe, small_corpus, tmp_path):

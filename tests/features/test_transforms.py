@@ -187,6 +187,15 @@ def test_a_constant_feature_becomes_zero(n_frames, value, seed, dtype):
     np.testing.assert_array_equal(cmvn(frames)[:, 1], np.zeros(n_frames))
 
 
+def test_a_feature_that_hardly_varies_becomes_zero_too():
+    # Its deviation of 1e-8 is rounding: dividing by it would make noise of deviation 1.
+    frames = random_frames(3, 50)
+    frames[:, 2] = 5.0 + 1e-8 * frames[:, 2]
+    normalized = cmvn(frames)
+    np.testing.assert_array_equal(normalized[:, 2], np.zeros(50))
+    np.testing.assert_allclose(normalized[:, :2].std(axis=0), 1.0)
+
+
 @LAW
 @given(st.integers(0, 2**32 - 1), st.integers(3, 40), DTYPES)
 def test_normalizing_twice_is_normalizing_once(seed, n_frames, dtype):

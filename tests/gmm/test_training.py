@@ -133,6 +133,9 @@ def test_the_history_is_complete(training):
     assert len(history.mean_log_likelihood) == n_iterations + history.converged
     assert history.converged or n_iterations == config.max_iterations
     assert history.seconds > 0
+    # Whether a split pays is only known after the iteration that follows it.
+    if history.converged and n_iterations:
+        assert history.split_components[-1] == 0
     assert all(0 <= count <= gmm.means.size for count in history.floored_variances)
     dead = zip(history.split_components, history.kept_components, strict=True)
     assert all(0 <= split + kept <= n_components and 0 in (split, kept) for split, kept in dead)
@@ -223,10 +226,10 @@ def test_agrees_with_the_loops_of_the_textbook(seed, n_components, n_features, f
     st.floats(0, 0.999),
 )
 def test_floored_weights_agree_with_bisection(n, share):
-    from speakergmm.gmm.training import _floored_weights
+    from speakergmm.gmm.em import floored_weights
 
     floor = share / len(n)
-    weights = _floored_weights(np.array(n), floor)
+    weights = floored_weights(np.array(n), floor)
     np.testing.assert_allclose(weights, slow_floored_weights(n, floor), rtol=1e-9, atol=1e-12)
     assert weights.sum() == pytest.approx(1.0, abs=1e-12)
 
@@ -333,8 +336,18 @@ def test_dead_components_are_split_or_kept_as_asked(choice):
         np.testing.assert_allclose(np.sort(gmm.means, axis=0), [[-4.0], [4.0]], atol=0.2)
 
 
+def test_a_split_is_improved_before_training_may_stop():
+    frames = np.random.default_rng(18).normal(size=(200, 1)) + np.repeat([[-4.0], [4.0]], 100, 0)
+    start = DiagonalGMM([0.5, 0.5], [[0.0], [1e6]], [[17.0], [1.0]])
+    # Any gain is too little, but the one that is first seen is the split's own, before its M-step.
+    with mock.patch("speakergmm.gmm.training.kmeans_start", return_value=start):
+        _, history = train_ubm(frames, 2, config=TrainingConfig(tolerance=1e3))
+    assert history.converged
+    assert history.split_components == (1, 0)
+
+
 def test_a_split_keeps_mean_and_variance_of_the_whole():
-    from speakergmm.gmm.training import _split_heaviest
+    from speakergmm.gmm.em import split_heaviest
 
     gmm = random_gmm(np.random.default_rng(9), 5, 3)
     lightest = int(np.argmin(gmm.weights))
@@ -344,7 +357,7 @@ def test_a_split_keeps_mean_and_variance_of_the_whole():
     weights[heaviest] += weights[lightest]
     weights[lightest] = 0.0
     before = DiagonalGMM(weights, gmm.means, gmm.variances)
-    after = _split_heaviest(before, np.array([lightest]), np.full(3, 1e-9))
+    after = split_heaviest(before, np.array([lightest]), np.full(3, 1e-9))
     np.testing.assert_allclose(after.mean, before.mean, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(after.variance, before.variance, rtol=1e-12)
     assert after.weights[heaviest] == after.weights[lightest] == weights[heaviest] / 2
