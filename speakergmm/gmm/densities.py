@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 BLOCK_CELLS = 1 << 20
 MIN_BLOCK_FRAMES, MAX_BLOCK_FRAMES = 16, 4096
 
-# A float32 density loses digits as the terms of the expanded square grow. Frames further from
-# the mixture's mean than this (sum over features of squared standard deviations), and models
-# with a component whose mean is further than this (in its own squared standard deviations), are
-# computed in float64 instead. Half a unit in the last place of 1e5 is 4e-3 nats.
+# The expanded square loses digits where its terms are large. Frames further from the mixture's
+# mean than this (sum over features of squared standard deviations) are computed in float64.
 FAR_FRAME = 1e4
-FAR_COMPONENT = 1e5
+
+# Components whose mean is further from the mixture's than this (in their own squared standard
+# deviations) are computed by the square of the difference, in float32: at 1e3 the expanded square
+# is wrong by up to 5e-4 nats. Such are the narrow ones, of silence and the like.
+FAR_COMPONENT = 1e3
+
+# Beyond this not even a difference of float32 numbers has enough digits: all in float64.
+LOST_COMPONENT = 1e6
 
 # In float32 a component is taken for at least e^-60 times as dense as the best: 1e-26, which no
 # sum of float32 numbers can feel.
@@ -67,18 +72,42 @@ def exact_log_joint(gmm: DiagonalGMM, frames: NDArray[np.floating]) -> NDArray[n
 
 
 @dataclass(frozen=True, eq=False)
+class FarComponents:
+    """F components that are computed by the square of the difference.
+
+    ``index`` (F,) says which; ``means`` (F, D) are relative to the center, ``scales`` (F, D) are
+    1 / standard deviation, ``normalizers`` (F,) the part that no frame is in.
+    """
+
+    index: NDArray[np.int32]
+    means: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    normalizers: NDArray[np.float32]
+
+    def replace_in(self, joint: NDArray[np.float32], expanded: NDArray[np.float32]) -> None:
+        """Put their log densities into the columns of ``joint`` (T, C)."""
+        if len(self.index) == 0:
+            return
+        total = np.zeros((len(joint), len(self.index)), dtype=np.float32)  # (T, F)
+        for d in range(self.means.shape[1]):
+            total += np.square((expanded[:, d, None] - self.means[:, d]) * self.scales[:, d])
+        joint[:, self.index] = self.normalizers - np.float32(0.5) * total
+
+
+@dataclass(frozen=True, eq=False)
 class BlockDensities:
     """The float32 path: all log densities of a block by one matrix product.
 
     With x' = x - center, log w_c N(x) = [x', x'², 1] · operand[:, c]: the bias rides as the last
     column. ``center`` (D,) is the mixture's mean as float32 holds it; ``operand`` is (2D + 1, C);
-    ``precision`` (D,) is 1 / the mixture's variance; ``is_accurate`` says whether float32 can hold
-    this model.
+    ``precision`` (D,) is 1 / the mixture's variance; ``far`` are the components that need more
+    care; ``is_accurate`` says whether float32 can hold this model.
     """
 
     center: NDArray[np.float32]
     operand: NDArray[np.float32]
     precision: NDArray[np.float32]
+    far: FarComponents
     is_accurate: bool
 
     @classmethod
@@ -90,8 +119,22 @@ class BlockDensities:
             operand = density_operand(gmm, center.astype(np.float64)).astype(np.float32)
             precision = (1.0 / gmm.variance).astype(np.float32)
             distances = np.sum(np.square(gmm.means - center) / gmm.variances, axis=1)
+            far = np.flatnonzero(distances > FAR_COMPONENT)
+            components = FarComponents(
+                far.astype(np.int32),
+                (gmm.means[far] - center).astype(np.float32),
+                (1.0 / np.sqrt(gmm.variances[far])).astype(np.float32),
+                np.maximum(gmm.log_normalizers[far], NO_DENSITY).astype(np.float32),
+            )
         fits = np.isfinite(operand[:-1]).all() and np.isfinite(precision).all()
-        return cls(center, operand, precision, bool(fits and distances.max() <= FAR_COMPONENT))
+        is_accurate = bool(fits and distances.max() <= LOST_COMPONENT)
+        return cls(center, operand, precision, components, is_accurate)
+
+    def log_joint(self, expanded: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log densities (T, C) of frames that `expand` expanded and of which none is far."""
+        joint = expanded @ self.operand
+        self.far.replace_in(joint, expanded)
+        return joint
 
     @cached_property
     def padded_operand(self) -> NDArray[np.float32]:
@@ -152,9 +195,9 @@ def log_joint(gmm: DiagonalGMM, frames: NDArray[np.floating]) -> NDArray[np.floa
     expanded = blocks.expand(frames)
     far = blocks.is_far(expanded)
     if not far.any():
-        return expanded @ blocks.operand
+        return blocks.log_joint(expanded)
     joint = np.empty((len(frames), gmm.n_components))  # (T, C)
-    joint[~far] = expanded[~far] @ blocks.operand
+    joint[~far] = blocks.log_joint(expanded[~far])
     joint[far] = exact_log_joint(gmm, frames[far])
     return joint
 
@@ -171,7 +214,8 @@ def exponentiate(joint: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDAr
     """
     best = joint.max(axis=1)
     # A frame so far out that every density underflowed: keep the row maximum subtractable.
-    best[np.isneginf(best)] = 0.0
+    hopeless = np.isneginf(best)
+    best[hopeless] = 0.0
     joint -= best[:, None]
     if joint.dtype == np.float32:
         # Without this, most of the matrix would be subnormal numbers, on which a processor is
@@ -181,6 +225,7 @@ def exponentiate(joint: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDAr
     sums = joint.sum(axis=1)
     with np.errstate(divide="ignore"):
         log_sums = best.astype(np.float64) + np.log(sums.astype(np.float64))
+    log_sums[hopeless] = -np.inf
     return log_sums, sums
 
 

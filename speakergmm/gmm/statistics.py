@@ -185,7 +185,7 @@ def _fast_block(gmm: DiagonalGMM, frames: NDArray[np.float32]) -> Statistics:
         near = _fast_block(gmm, frames[~far]) if not far.all() else None
         beyond = _exact_block(gmm, frames[far])
         return beyond if near is None else near + beyond
-    joint = expanded @ densities.operand  # (T, C)
+    joint = densities.log_joint(expanded)  # (T, C)
     log_sums, sums = exponentiate(joint)
     # Divide the narrow operand by the sums instead of the wide matrix of responsibilities; its
     # last column, the bias, then counts the frames.
@@ -206,13 +206,13 @@ def _compiled_stretch(gmm: DiagonalGMM, frames: NDArray[np.float32]) -> tuple[St
 
     The moments of a stretch are summed in float32, stretches in float64.
     """
-    from speakergmm.gmm.kernel import add_block, padded
+    from speakergmm.gmm.kernel import add_block, padded, replace_far
 
     densities = gmm.block_densities
     n_components, n_features = gmm.n_components, gmm.n_features
     far = densities.is_far(densities.expand(frames))
     near = frames[~far] if far.any() else frames
-    operand = densities.padded_operand
+    operand, far_components = densities.padded_operand, densities.far
     width = operand.shape[1]
     moments = np.zeros((width, padded(2 * n_features + 1)), dtype=np.float32)
     exponent = np.empty(width, dtype=np.int32)
@@ -222,6 +222,11 @@ def _compiled_stretch(gmm: DiagonalGMM, frames: NDArray[np.float32]) -> tuple[St
         piece = near[start : start + KERNEL_BLOCK_FRAMES]
         expanded = densities.expand(piece, width=moments.shape[1])
         joint = expanded[:, : 2 * n_features + 1] @ operand  # (T, C), C in whole groups
+        if len(far_components.index):
+            replace_far(
+                joint, expanded, far_components.index, far_components.means,
+                far_components.scales, far_components.normalizers,
+            )  # fmt: skip
         best, sums = np.empty((2, len(piece)), dtype=np.float32)
         n_pairs += add_block(joint, expanded, moments, best, sums, *room, exponent.view(np.float32))
         log_likelihood += float(np.sum(best, dtype=np.float64) + np.log(sums.astype(float)).sum())

@@ -166,7 +166,7 @@ def test_energy_is_that_of_the_windowed_samples():
 
 
 @LAW
-@given(st.integers(0, 2**32 - 1), st.sampled_from([-10, -3, 1, 5]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([-3, 1, 5]))
 def test_a_louder_recording_differs_in_c0_alone(seed, exponent):
     samples = noise(4_000, seed)
     transform = build_mfcc_transform(**SETTINGS)
