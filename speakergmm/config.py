@@ -38,6 +38,7 @@ def check_range(
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or math.isinf(value):
         span = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+        span = "a finite number" if low == -math.inf else span
         raise ConfigError(f"{name} is {value!r}; expected {span} {unit}".rstrip())
 
 
@@ -64,7 +65,7 @@ def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     ConfigError
         With the setting's name, the choices and what was got.
     """
-    if isinstance(value, bool) or value not in choices:
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
         expected = ", ".join(repr(choice) for choice in choices)
         raise ConfigError(f"{name} is {value!r}; expected one of {expected}")
 

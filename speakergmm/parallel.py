@@ -7,10 +7,11 @@ never that in which workers happen to finish, so a result does not depend on the
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from speakergmm.errors import ConfigError
 
@@ -36,6 +37,35 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+class _SingleThreaded:
+    """The limit on the libraries' threads, counted: the first in sets it, the last out lifts it.
+
+    The limit is the process's, so two that set and lift it on their own would undo each other.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self.limits: Any = None
+
+    def enter(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self.lock:
+            if self.users == 0:
+                self.limits = threadpool_limits(limits=1)
+            self.users += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.users -= 1
+            if self.users == 0:
+                self.limits.restore_original_limits()
+
+
+_single_threaded = _SingleThreaded()
+
+
 @contextmanager
 def single_threaded_libraries() -> Iterator[None]:
     """Keep BLAS and OpenMP to one thread, so that they neither fight the workers nor change sums.
@@ -43,10 +73,11 @@ def single_threaded_libraries() -> Iterator[None]:
     A matrix product split over a different number of threads rounds differently, and scikit-learn's
     k-means adds the partial sums of its threads in the order in which they finish.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    _single_threaded.enter()
+    try:
         yield
+    finally:
+        _single_threaded.leave()
 
 
 def map_in_order(

@@ -62,6 +62,24 @@ def test_archive_layout_is_found_as_well(corpora, tmp_path):
     assert [u.path.suffix for u in found.values()] == [".wav"] * 3
 
 
+def test_official_layout_of_librispeech_is_found(corpora, tmp_path):
+    from speakergmm.corpora import read_utterances
+
+    recipe = load_recipe(RECIPES / "librispeech_excerpts")
+    header, *rows = (recipe.manifests / "utterances.csv").read_text().splitlines()
+    (tmp_path / "few.csv").write_text("\n".join([header, *rows[:6]]))
+    wanted = read_utterances(tmp_path / "few.csv", corpora / "librispeech_excerpts")
+    for utterance in wanted.values():
+        speaker, chapter, _ = utterance.path.stem.split("-")
+        folder = tmp_path / "LibriSpeech" / "train-clean-100" / speaker / chapter
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(utterance.path, folder)
+    layouts = recipe.head.layouts
+    found = read_utterances(tmp_path / "few.csv", tmp_path / "LibriSpeech", layouts=layouts)
+    assert [u.path.name for u in found.values()] == [u.path.name for u in wanted.values()]
+    assert all("LibriSpeech" in u.path.parts for u in found.values())
+
+
 def test_shared_lists_are_the_recipes_lists(corpora):
     """The recipes' short trial lists stand for the corpora's long ones."""
     from speakergmm.corpora import read_split, read_utterances

@@ -1,4 +1,4 @@
-"""Headers that promise more than the file holds.
+"""Files that were cut off: headers that promise more than there is, streams without an end.
 
 libsndfile shortens such a file in silence, so an interrupted copy would pass for a whole one.
 """
@@ -16,8 +16,29 @@ if TYPE_CHECKING:
 UNKNOWN_SIZE = 0x7FFFE000
 
 
+# An Ogg page (RFC 3533) is at most 65,307 bytes long, so the last one begins that near the end. Its
+# header has 27 bytes: flags at 5, the number of segments at 26; the segments' lengths follow.
+OGG_PAGE_BYTES, OGG_HEADER_BYTES = 65_307, 27
+OGG_MAGIC, OGG_FLAGS_AT, OGG_SEGMENTS_AT, OGG_LAST_PAGE = b"OggS", 5, 26, 4
+
+
+def is_cut_ogg(file: BinaryIO) -> bool:
+    """Tell whether an Ogg file (Vorbis, Opus) lacks its last page, or a part of it."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    if file.read(4) != OGG_MAGIC:
+        return False
+    file.seek(max(0, size - OGG_PAGE_BYTES))
+    end = file.read()
+    page = end[max(0, end.rfind(OGG_MAGIC)) :]
+    if len(page) < OGG_HEADER_BYTES or not page[OGG_FLAGS_AT] & OGG_LAST_PAGE:
+        return True
+    body = OGG_HEADER_BYTES + page[OGG_SEGMENTS_AT]
+    return len(page) < body + sum(page[OGG_HEADER_BYTES:body])
+
+
 def missing_bytes(file: BinaryIO) -> int:
-    """Count the bytes that the header of a WAV or SPHERE file promises and the file lacks.
+    """Count the bytes that the header of a WAV, AIFF or SPHERE file promises and the file lacks.
 
     0 for whole files, for streams of unknown length, and for formats that are not looked into.
     """
@@ -26,6 +47,8 @@ def missing_bytes(file: BinaryIO) -> int:
     start = file.read(8)
     if start.startswith(b"RIFF"):
         return _missing_in_wav(file, size)
+    if start.startswith(b"FORM"):
+        return max(0, 8 + int.from_bytes(start[4:], "big") - size)
     if start == b"NIST_1A\n":
         return _missing_in_sphere(file, size)
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from speakergmm.audio.headers import missing_bytes
+from speakergmm.audio.headers import is_cut_ogg, missing_bytes
 from speakergmm.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             if not file.read(1):
                 raise AudioError(f"{path}: the file is empty (0 bytes); expected a recording")
-            missing = missing_bytes(file)
+            missing, cut = missing_bytes(file), is_cut_ogg(file)
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file; expected a recording") from None
     except OSError as error:
@@ -55,6 +55,8 @@ def _check_file(path: Path) -> None:
             f"{path}: not audio that can be decoded (samples without a header); expected WAV, "
             "FLAC, OGG, Opus, MP3 or SPHERE"
         )
+    if cut:
+        raise AudioError(f"{path}: truncated: the stream has no end; copy the file again")
     if missing:
         raise AudioError(
             f"{path}: truncated: {missing:,} bytes fewer than its header says; copy the file again"

@@ -17,7 +17,7 @@ from speakergmm.cli.console import (
 
 @click.command()
 @click.argument("scores_file", metavar="SCORES", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--p-target", type=float, help="Prior of the cost model.  [default: 0.05]")
+@click.option("--p-target", type=float, help="Prior of the cost model.  [default: 0.01]")
 @click.option("--c-miss", type=float, help="Cost of a miss.  [default: 1]")
 @click.option("--c-fa", type=float, help="Cost of a false alarm.  [default: 1]")
 @click.option("--resamples", type=int, help="For the intervals; 0: none.  [default: 1000]")
@@ -61,7 +61,7 @@ def evaluate(
     with showing_progress(quiet=quiet) as progress:
         evaluation = evaluate_scores(scores, config, rng=seed, progress=progress)
     name = scores_file.stem
-    metrics = {name: evaluation.to_json()}
+    metrics = {"evaluation": evaluation.to_json()}
     if output is not None:
         from speakergmm.evaluation.plots import det_figure, save_figure
 

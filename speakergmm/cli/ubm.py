@@ -98,7 +98,8 @@ def train(
     click.echo(
         f"{output}: {model.gmm.n_components} components over {model.gmm.n_features} features, "
         f"from {speech_s:,.0f} s of speech ({model.n_frames:,} frames)\n"
-        f"{len(history.floored_variances)} EM iterations in {history.seconds:.1f} s ({ended}); "
-        f"log-likelihood per frame {history.mean_log_likelihood[0]:.3f} to "
-        f"{history.mean_log_likelihood[-1]:.3f}"
+        f"{len(history.floored_variances)} EM iterations in {history.seconds:.1f} s ({ended})"
     )
+    if history.mean_log_likelihood:
+        first, last = history.mean_log_likelihood[0], history.mean_log_likelihood[-1]
+        click.echo(f"log-likelihood per frame, before each iteration: {first:.3f} to {last:.3f}")

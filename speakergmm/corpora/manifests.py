@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -69,6 +69,15 @@ def locate_recording(folder: Path, listed: str) -> Path | None:
     return None
 
 
+def _recording(folder: Path, row: Row, layouts: Sequence[str]) -> Path | None:
+    """Find a row's recording as it is listed, or where another layout of the corpus has it."""
+    name = Path(row["path"])
+    columns = {"speaker_id": row["speaker_id"], "session_id": row["session_id"]}
+    elsewhere = (layout.format(stem=name.stem, **columns) + name.suffix for layout in layouts)
+    places = (locate_recording(folder, listed) for listed in (row["path"], *elsewhere))
+    return next((place for place in places if place is not None), None)
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -104,7 +113,11 @@ def _check_segment(row: Row, utterance: Utterance, duration_s: float, problems: 
 
 
 def read_utterances(
-    path: Path | str, audio_folder: Path | str | None = None, *, durations: Durations | None = None
+    path: Path | str,
+    audio_folder: Path | str | None = None,
+    *,
+    durations: Durations | None = None,
+    layouts: Sequence[str] = (),
 ) -> dict[str, Utterance]:
     """Read and check ``utterances.csv``.
 
@@ -117,6 +130,9 @@ def read_utterances(
         Where the list's paths begin; default: the folder of the list.
     durations : callable, optional
         Path → seconds; when given, segments are checked against the recordings' ends.
+    layouts : sequence of str, optional
+        Where else a recording may be, relative to ``audio_folder`` and without its suffix:
+        ``{speaker_id}``, ``{session_id}`` and ``{stem}`` (the listed file's name) are filled in.
 
     Returns
     -------
@@ -152,7 +168,7 @@ def read_utterances(
                 f"utterance {utterance_id} starts at {start_s or 0.0:g} s and ends at {end_s:g} s; "
                 "expected start_s < end_s",
             )
-        recording = locate_recording(folder, row["path"])
+        recording = _recording(folder, row, layouts)
         if recording is None:
             problems.add(row.line, f"recording not found: {folder / row['path']}")
             continue

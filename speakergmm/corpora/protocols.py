@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from speakergmm.corpora.manifests import pool_speakers, read_pools
 from speakergmm.corpora.trials import Trials, all_against_all, read_trials
+from speakergmm.errors import ManifestError, problem_report
 
 if TYPE_CHECKING:
     from speakergmm.corpora.manifests import Pools, Utterances
@@ -43,7 +44,36 @@ def read_protocol(
         if trials is None
         else read_trials(trials, model_speakers, test_speakers)
     )
+    _check_apart(Path(tests), models, test_pools, pairs)
     return Protocol(models, test_pools, pairs, model_speakers, test_speakers)
+
+
+def _check_apart(path: Path, models: Pools, tests: Pools, trials: Trials) -> None:
+    """Refuse trials whose test holds an utterance that its model was enrolled with."""
+    models_of: dict[str, list[str]] = {}
+    for model_id, pool in models.items():
+        for utterance_id in pool:
+            models_of.setdefault(utterance_id, []).append(model_id)
+    shared = [
+        (model_id, test_id, utterance_id)
+        for test_id, pool in tests.items()
+        for utterance_id in pool
+        for model_id in models_of.get(utterance_id, ())
+    ]
+    if not shared:
+        return
+    pairs = {
+        (trials.model_ids[m], trials.test_ids[t])
+        for m, t in zip(trials.model_index, trials.test_index, strict=True)
+    }
+    problems = [
+        f"test {test_id!r} has utterance {utterance_id!r}, which enrolls model {model_id!r}"
+        for model_id, test_id, utterance_id in shared
+        if (model_id, test_id) in pairs
+    ]
+    if problems:
+        heading = f"{path.name} cannot be used: enrollment and test must not share speech"
+        raise ManifestError(problem_report(heading, problems))
 
 
 def read_split(folder: Path | str, split: str, utterances: Utterances) -> Protocol:

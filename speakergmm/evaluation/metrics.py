@@ -50,7 +50,7 @@ class CostModel:
     @property
     def effective_prior(self) -> float:
         """The prior that leads to the same decisions when both errors cost 1."""
-        return 1 / (1 + math.exp(self.threshold))
+        return 0.5 * (1 - math.tanh(self.threshold / 2))
 
     def dcf(self, p_miss: ArrayLike, p_fa: ArrayLike) -> NDArray[np.float64]:
         """Give the normalized detection cost; 1 is the better of accept all and reject all."""
@@ -210,7 +210,10 @@ def min_cllr_of_groups(n_target: NDArray[np.float64], n_nontarget: NDArray[np.fl
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold on the score (accept from it on), and its error rates as fractions."""
+    """A threshold on the score (accept from it on), and its error rates as fractions.
+
+    The threshold is NaN, which accepts nobody, where only that is best and a score is +inf.
+    """
 
     score: float
     p_miss: float

@@ -65,7 +65,7 @@ def det_figure(curves: Mapping[str, Scores]) -> Figure:
     axes.set_xticks(positions, labels)
     axes.set_yticks(positions, labels)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel("false alarms: impostors accepted (%)")
+    axes.set_xlabel("false alarms: strangers accepted (%)")
     axes.set_ylabel("misses: true speakers rejected (%)")
     axes.grid(color="0.9", linewidth=0.6)
     axes.legend(loc="upper right", fontsize=8, framealpha=1.0)

@@ -36,7 +36,7 @@ class EvaluationConfig:
         Bootstrap resamples for the intervals; 0 for none.
     """
 
-    p_target: float = 0.05
+    p_target: float = 0.01
     c_miss: float = 1.0
     c_fa: float = 1.0
     n_resamples: int = 1000

@@ -57,7 +57,7 @@ def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
     sentences = {
         "eer": (
             "At the threshold where both errors are equally frequent, "
-            f"{one_in(value)} true speakers is rejected and {one_in(value)} impostors accepted."
+            f"{one_in(value)} true speakers is rejected and {one_in(value)} strangers accepted."
         ),
         "eer_interpolated": (
             "The same by straight lines between neighboring thresholds, as most papers report it."

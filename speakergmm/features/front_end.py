@@ -176,7 +176,13 @@ class FrontEnd:
             all zero, or at a rate that must not be changed.
         """
         config = self.config
-        mono = np.asarray(samples, dtype=np.float32)
+        given = np.asarray(samples)
+        if given.dtype.kind != "f":
+            raise AudioError(
+                f"samples are {given.dtype}; expected floats with full scale ±1: divide 16-bit "
+                "samples by 32768"
+            )
+        mono = given.astype(np.float32, copy=False)
         check_samples(mono)
         if sample_rate != config.sample_rate:
             mono = resample(mono, sample_rate, config.sample_rate, policy=config.resample)

@@ -56,21 +56,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of one shard, to be loaded when they are needed."""
+    """Some frames, to be loaded when they are needed: spans (shard file, start, stop) of rows."""
 
-    path: Path
-    spans: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[Path, int, int], ...]
 
     def load(self) -> NDArray[np.float32]:
         """Read the rows as one (T, D) array."""
-        rows = open_shard(self.path)
-        if len(self.spans) == 1:
-            return rows[slice(*self.spans[0])]
-        return np.concatenate([rows[start:stop] for start, stop in self.spans])
+        parts = [open_shard(path)[start:stop] for path, start, stop in self.spans]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 @lru_cache(maxsize=256)
-def _mapped(path: Path, _changed_ns: int) -> NDArray[np.float32]:
+def _mapped(path: Path, _identity: tuple[int, int, int]) -> NDArray[np.float32]:
     rows: NDArray[np.float32] = np.load(path, mmap_mode="r")
     return rows
 
@@ -84,7 +81,8 @@ def open_shard(path: Path) -> NDArray[np.float32]:
         When it is missing, truncated or not an array.
     """
     try:
-        return _mapped(path, path.stat().st_mtime_ns)
+        status = path.stat()
+        return _mapped(path, (status.st_ino, status.st_size, status.st_mtime_ns))
     except FileNotFoundError:
         raise FrameStoreError(f"{path}: shard is missing; extract the features again") from None
     except (ValueError, OSError, EOFError) as error:
@@ -123,12 +121,17 @@ class FrameStore:
                 f"{folder}: frame store version {head.get('version')}; this program reads version "
                 f"{VERSION}; extract the features again"
             )
-        config = config_from_table(FrontEndConfig, head["front_end"], f"{folder}/store.json")
-        places: dict[str, Place] = {}
-        for number in range(head["n_shards"]):
-            described = _read_json(_description_path(folder, number))
-            _check_shard(_shard_path(folder, number), described["n_frames"], config.n_features)
-            places.update(_places(number, described))
+        try:
+            config = config_from_table(FrontEndConfig, head["front_end"], f"{folder}/store.json")
+            places: dict[str, Place] = {}
+            for number in range(head["n_shards"]):
+                described = _read_json(_description_path(folder, number))
+                _check_shard(_shard_path(folder, number), described["n_frames"], config.n_features)
+                places.update(_places(number, described))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FrameStoreError(
+                f"{folder}: frame store is damaged (no proper {error}); extract the features again"
+            ) from None
         return cls(folder, config, places)
 
     @property
@@ -165,26 +168,29 @@ class FrameStore:
         return np.concatenate([self.frames(utterance_id) for utterance_id in utterance_ids])
 
     def chunks(self) -> list[Chunk]:
-        """Cut the store into pieces of bounded size, the same ones however many work on them."""
+        """Cut the frames into pieces of `CHUNK_FRAMES`, in the order of the list.
+
+        The cut depends on the utterances alone: not on workers, nor on which other utterances the
+        store holds and how they are spread over its shards.
+        """
         chunks: list[Chunk] = []
-        spans: list[tuple[int, int]] = []
-        n_frames, shard = 0, -1
-        for place in sorted(self.places.values(), key=lambda p: (p.shard, p.start)):
-            start = place.start
+        spans: list[tuple[Path, int, int]] = []
+        room = CHUNK_FRAMES
+        for place in self.places.values():
+            path, start = _shard_path(self.folder, place.shard), place.start
             while start < place.stop:
-                if spans and (place.shard != shard or n_frames >= CHUNK_FRAMES):
-                    chunks.append(Chunk(_shard_path(self.folder, shard), tuple(spans)))
-                    spans, n_frames = [], 0
-                shard = place.shard
-                stop = min(place.stop, start + CHUNK_FRAMES - n_frames)
-                if spans and spans[-1][1] == start:
-                    spans[-1] = (spans[-1][0], stop)
+                stop = min(place.stop, start + room)
+                if spans and spans[-1][0] == path and spans[-1][2] == start:
+                    spans[-1] = (path, spans[-1][1], stop)
                 else:
-                    spans.append((start, stop))
-                n_frames += stop - start
+                    spans.append((path, start, stop))
+                room -= stop - start
                 start = stop
+                if room == 0:
+                    chunks.append(Chunk(tuple(spans)))
+                    spans, room = [], CHUNK_FRAMES
         if spans:
-            chunks.append(Chunk(_shard_path(self.folder, shard), tuple(spans)))
+            chunks.append(Chunk(tuple(spans)))
         return chunks
 
     def _place(self, utterance_id: str) -> Place:
@@ -215,6 +221,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FrameStoreError(f"{path}: holds no description; expected a JSON object")
     return value
+
+
+def _json_or_none(path: Path) -> dict[str, Any] | None:
+    try:
+        return _read_json(path)
+    except FrameStoreError:
+        return None
 
 
 def _check_shard(path: Path, n_frames: int, n_features: int) -> None:
@@ -396,10 +409,14 @@ def extract_features(
 
     Raises
     ------
+    FrameStoreError
+        When there are no utterances.
     AudioError
         When any utterance cannot be used: after all have been tried, naming each (the first 20,
         then a count). The shards that are whole stay, so the next run does only the rest.
     """
+    if not utterances:
+        raise FrameStoreError("there are no utterances; expected a list with at least one")
     folder = Path(folder)
     shards = list(enumerate(_plan(list(utterances.values()))))
 
@@ -413,17 +430,13 @@ def extract_features(
     head = folder / "store.json"
     if missing:
         _extract_shards(folder, missing, keys, FrontEnd(config), jobs, progress)
-    for path in folder.glob("shard-*"):
-        if int(path.stem.removeprefix("shard-")) >= len(shards):
+    for path in folder.glob("shard-[0-9]*"):
+        number = path.stem.removeprefix("shard-")
+        if number.isdigit() and int(number) >= len(shards):
             remove(head)
             remove(path)
-    write_json(
-        head,
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "front_end": dataclasses.asdict(config),
-            "n_shards": len(shards),
-        },
-    )
+    about = {"front_end": dataclasses.asdict(config), "n_shards": len(shards)}
+    wanted = {"format": FORMAT, "version": VERSION, **about}
+    if not head.exists() or _json_or_none(head) != wanted:
+        write_json(head, wanted)
     return FrameStore.open(folder), sum(len(members) for _, members in missing)

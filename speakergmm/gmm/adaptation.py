@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from speakergmm.config import check_range
 from speakergmm.errors import ConfigError, ModelError
 from speakergmm.gmm.model import DiagonalGMM
 
@@ -45,7 +46,8 @@ def map_adapt(
     Returns
     -------
     DiagonalGMM
-        A component that has seen no frame keeps the UBM's parameters exactly, also with r = 0.
+        A component that has seen no frame keeps the UBM's mean and variances exactly, also with
+        r = 0 (and its weight, but for the scaling that makes weights sum to 1).
 
     Raises
     ------
@@ -60,8 +62,7 @@ def map_adapt(
             f"parameters is {parameters!r}; expected one of {expected} (variances about a mean "
             "that is not adapted are not those of the speaker)"
         )
-    if not 0 <= relevance_factor < float("inf"):
-        raise ConfigError(f"relevance_factor is {relevance_factor}; expected 0 or more frames")
+    check_range("relevance_factor", relevance_factor, 0.0, unit="frames")
     if statistics.f.shape != ubm.means.shape:
         raise ModelError(
             f"statistics are of (C, D) = {statistics.f.shape}, the UBM has {ubm.means.shape}"

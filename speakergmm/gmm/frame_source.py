@@ -11,7 +11,7 @@ import numpy as np
 from speakergmm.errors import FrameError
 from speakergmm.features import FrameStore
 from speakergmm.features.store import CHUNK_FRAMES
-from speakergmm.gmm.model import check_finite
+from speakergmm.gmm.model import as_floats, check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +57,7 @@ def frame_source(frames: Frames) -> FrameSource:
     """
     if isinstance(frames, FrameStore):
         return FrameSource(frames.chunks(), frames.n_frames, frames.n_features)
-    array = np.asarray(frames)
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+    array = as_floats(frames)
     if array.ndim != 2 or array.shape[1] == 0:
         raise FrameError(f"frames have shape {array.shape}; expected (n_frames, n_features)")
     check_finite(array)

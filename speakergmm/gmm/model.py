@@ -153,15 +153,29 @@ class DiagonalGMM:
         FrameError
             When the frames are not (T, D) of this model's D, or not finite.
         """
-        array = np.asarray(frames)
-        if array.dtype not in (np.float32, np.float64):
-            array = array.astype(np.float64)
+        array = as_floats(frames)
         if array.ndim != 2 or array.shape[1] != self.n_features:
             raise FrameError(
                 f"frames have shape {array.shape}; the model expects (n_frames, "
                 f"{self.n_features}): the same front end for training and use"
             )
         return check_finite(array)
+
+
+def as_floats(frames: ArrayLike) -> NDArray[np.floating]:
+    """Give an array as it is where it is float32 or float64, else as float64.
+
+    Raises
+    ------
+    FrameError
+        When it does not hold real numbers.
+    """
+    array = np.asarray(frames)
+    if array.dtype in (np.float32, np.float64):
+        return array
+    if array.dtype.kind not in "fiub":
+        raise FrameError(f"frames hold {array.dtype}; expected real numbers, float32 or float64")
+    return array.astype(np.float64)
 
 
 def check_finite(frames: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -62,7 +62,7 @@ class BackgroundModel:
 def software_versions() -> dict[str, str]:
     """Versions of this program, Python and the libraries that numbers depend on."""
     versions = {"speakergmm": __version__, "python": platform.python_version()}
-    for name in ("numpy", "scipy", "librosa", "soundfile", "soxr", "scikit-learn"):
+    for name in ("numpy", "scipy", "librosa", "soundfile", "soxr", "scikit-learn", "numba"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

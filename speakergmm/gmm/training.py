@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speakergmm._version import __version__
 from speakergmm.config import check_whole
-from speakergmm.errors import FrameError
+from speakergmm.errors import ConfigError, FrameError
+from speakergmm.features.store import CHUNK_FRAMES
 from speakergmm.files import value_digest
 from speakergmm.gmm.checkpoint import Checkpoint
 from speakergmm.gmm.em import TrainingConfig, TrainingState, floored_weights, iterate
@@ -93,7 +95,8 @@ def train_ubm(
         When there are fewer frames than components, frames are not (T, D) or not finite, or a
         feature has the same value in every frame.
     ConfigError
-        When ``n_components`` is not a whole number of 1 or more.
+        When ``n_components`` is not a whole number of 1 or more, or a checkpoint is to be kept of
+        a training whose ``rng`` is not a number.
     """
     began = time.perf_counter()
     check_whole("n_components", n_components, 1)
@@ -106,9 +109,10 @@ def train_ubm(
     generator = np.random.default_rng(rng)
     keeper = None
     if checkpoint is not None:
-        described = [frames_digest(frames), n_components, dataclasses.asdict(config)]
-        seed = generator.bit_generator.state
-        keeper = Checkpoint(Path(checkpoint), value_digest([described, seed]))
+        if not isinstance(rng, (int, np.integer)):
+            raise ConfigError("training with a checkpoint needs a seed; expected rng = a number")
+        described = [frames_digest(frames), n_components, dataclasses.asdict(config), int(rng)]
+        keeper = Checkpoint(Path(checkpoint), value_digest([__version__, CHUNK_FRAMES, described]))
     mean, variance = _moments(source, jobs)
     floor = config.variance_floor * variance
     state = keeper.load() if keeper else None

@@ -36,9 +36,24 @@ class RecipeHead:
     development: str = "development"
     evaluation: str = "evaluation"
     seed: int = 0
+    layouts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for layout in self.layouts:
+            try:
+                layout.format(speaker_id="", session_id="", stem="")
+            except (KeyError, IndexError, ValueError, AttributeError):
+                raise ConfigError(
+                    f"layout {layout!r}; expected a path with {{speaker_id}}, {{session_id}} or "
+                    "{stem} in it"
+                ) from None
         check_whole("seed", self.seed, 0)
+        splits = (self.background, self.development, self.evaluation)
+        if len(set(splits)) < len(splits):
+            raise ConfigError(
+                f"background, development, evaluation are {', '.join(map(repr, splits))}; expected "
+                "three different splits: what is reported must not have been used to choose"
+            )
 
 
 @dataclass(frozen=True)

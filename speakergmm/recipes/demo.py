@@ -29,6 +29,9 @@ seed = {seed}
 
 [ubm]
 n_components = 64
+
+[evaluation]
+p_target = 0.05
 """
 
 

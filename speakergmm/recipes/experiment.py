@@ -103,6 +103,7 @@ class Experiment:
             split: read_split(self.recipe.manifests, split, utterances)
             for split in (head.development, head.evaluation)
         }
+        steps.check_disjoint(utterances, protocols, head.background)
         store = self._features(utterances)
         self._ubm(store, utterances)
         self._enrollment(store, protocols)
@@ -118,7 +119,9 @@ class Experiment:
 
     def _utterances(self) -> Utterances:
         path = self.recipe.manifests / "utterances.csv"
-        utterances = read_utterances(path, self.corpus, durations=duration_s)
+        utterances = read_utterances(
+            path, self.corpus, durations=duration_s, layouts=self.recipe.head.layouts
+        )
         background = self.recipe.head.background
         if not any(utterance.split == background for utterance in utterances.values()):
             found = sorted({utterance.split for utterance in utterances.values()})
@@ -159,6 +162,9 @@ class Experiment:
             "training": dataclasses.asdict(self.recipe.settings.training),
             "seed": head.seed,
         }
+        checkpoint = steps.checkpoint_of(self.output / UBM_FILE)
+        if "ubm" in self.log.forced:
+            remove(checkpoint)
 
         def work() -> None:
             steps.train_background_model(
@@ -203,7 +209,6 @@ class Experiment:
         enrolled = {s: f"{s}/enrollment.safetensors" for s in protocols}
         inputs = [
             dataclasses.asdict(self.recipe.settings.enrollment),
-            self.recipe.settings.evaluation.p_target,
             self.log.output_digest("ubm", UBM_FILE),
             [
                 [
@@ -246,7 +251,9 @@ class Experiment:
         files = [self._score_file(split) for split in protocols]
         digests = [self.log.output_digest("scoring", file) for file in files]
         settings = self.recipe.settings.evaluation
-        inputs = [self.recipe.tables(), digests, store.digest()]
+        data = steps.data_table(utterances, protocols, store, self.recipe)
+        lists = file_digest(self.recipe.manifests / "utterances.csv")
+        inputs = [self.recipe.tables(), digests, store.digest(), data, lists]
         outputs = [METRICS_FILE, REPORT_FILE, "provenance.json", *DET_FILES]
 
         def work() -> None:
@@ -273,7 +280,7 @@ class Experiment:
                 title=self.recipe.head.title,
                 evaluations=evaluations,
                 cost=settings.cost,
-                data=steps.data_table(utterances, protocols, store, self.recipe),
+                data=data,
                 settings=self.recipe.tables(),
                 seconds=seconds,
                 calibration=json.loads((self.output / CALIBRATION_FILE).read_text("utf-8")),

@@ -1,19 +1,21 @@
 """The stages of an experiment, and what makes each of them current.
 
-A stage has a key: a digest of its settings and of the content of all that it reads. It is run
-again only when the key has changed or what it wrote is not there any more, unaltered. Times of
-files play no part.
+A stage has a key: a digest of its settings, of the content of all that it reads, and of the
+software's versions. It is run again only when the key has changed or what it wrote is not there any
+more, unaltered. Times of files play no part.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.errors import MissingError
 from speakergmm.files import file_digest, value_digest, write_json
+from speakergmm.gmm.model_file import software_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,10 @@ class StageResult:
     name: str
     seconds: float
     reused: bool
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and {"key", "outputs", "seconds"} <= value.keys()
 
 
 class StageLog:
@@ -59,11 +65,10 @@ class StageLog:
         self.results: list[StageResult] = []
         first = len(STAGES) if force_from is None else STAGES.index(force_from)
         self.forced = STAGES[first:]
-        try:
-            self.entries = json.loads(self.file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            # Missing or damaged: nothing is known to be current, so every stage runs.
-            self.entries = {}
+        # What is missing or damaged is not known to be current, so its stage runs.
+        with suppress(OSError, ValueError, AttributeError):
+            known = json.loads(self.file.read_text(encoding="utf-8"))
+            self.entries = {name: e for name, e in known.items() if _is_entry(e)}
 
     def seconds(self) -> dict[str, float]:
         """Seconds of every stage so far, when it last ran."""
@@ -79,12 +84,12 @@ class StageLog:
         outputs : list of str
             Files that it writes, relative to the folder.
         """
-        key = value_digest([VERSION, name, inputs])
+        key = value_digest([VERSION, software_versions(), name, inputs])
         if self._is_current(name, key, outputs):
             self.results.append(StageResult(name, self.entries[name]["seconds"], reused=True))
             return
         began = time.perf_counter()
-        # A stage that is cut short must not look current, nor those that read what it wrote.
+        # A stage that is cut short must not look current; those after it have its digests as keys.
         self._forget(name)
         work()
         seconds = time.perf_counter() - began
@@ -111,10 +116,10 @@ class StageLog:
 
     def _is_current(self, name: str, key: str, outputs: list[str]) -> bool:
         entry = self.entries.get(name)
-        if name in self.forced or not isinstance(entry, dict) or entry.get("key") != key:
+        if name in self.forced or entry is None or entry["key"] != key:
             return False
         try:
             found = {output: file_digest(self.folder / output) for output in outputs}
         except OSError:
             return False
-        return bool(found == entry.get("outputs"))
+        return bool(found == entry["outputs"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from speakergmm.corpora import Scores, write_scores
-from speakergmm.errors import ScoreError
+from speakergmm.errors import ManifestError, ScoreError, problem_report
 from speakergmm.files import remove, value_digest, write_json, writing
 from speakergmm.gmm import DiagonalGMM, Statistics, accumulate, train_ubm
 from speakergmm.gmm.model_file import BackgroundModel, save_background_model, software_versions
@@ -42,6 +42,36 @@ def trials_digest(trials: Trials) -> str:
     return content.hexdigest()
 
 
+def check_disjoint(
+    utterances: Utterances, protocols: Mapping[str, Protocol], background: str
+) -> None:
+    """Refuse splits that share speakers: figures on speakers already seen are too good.
+
+    Raises
+    ------
+    ManifestError
+        Naming the speakers and the splits.
+    """
+    seen: dict[str, str] = {
+        u.speaker_id: background for u in utterances.values() if u.split == background
+    }
+    problems = []
+    for split, protocol in protocols.items():
+        speakers = {*protocol.model_speakers.values(), *protocol.test_speakers.values()}
+        problems += [
+            f"speaker {speaker!r} is in {seen[speaker]!r} and in {split!r}"
+            for speaker in sorted(speakers & seen.keys())
+        ]
+        seen |= dict.fromkeys(speakers, split)
+    if problems:
+        raise ManifestError(problem_report("splits share speakers; keep them apart", problems))
+
+
+def checkpoint_of(path: Path) -> Path:
+    """Name the file that keeps the state of a training while a model file is being made."""
+    return path.with_name(f"{path.name}.checkpoint")
+
+
 def train_background_model(
     path: Path,
     background: FrameStore,
@@ -56,7 +86,7 @@ def train_background_model(
     Killed at any moment and called again, it goes on from the last iteration and writes the same
     bytes: until the model is written, its state is kept beside it.
     """
-    checkpoint = path.with_name(f"{path.name}.checkpoint")
+    checkpoint = checkpoint_of(path)
     gmm, history = train_ubm(
         background,
         settings.ubm.n_components,

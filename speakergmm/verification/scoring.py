@@ -121,8 +121,9 @@ def score_trials(
     models_at_once = max(1, BANK_VALUES // ((2 * ubm.n_features + 1) * ubm.n_components))
     spans = range(0, len(trials.model_ids), models_at_once)
     progress.start("scores", len(spans) * len(trials.test_ids))
-    # Trials sorted by test: each test's are one slice.
-    by_test = np.argsort(trials.test_index, kind="stable")
+    # Trials sorted by test and model: each test's are one slice, and all models in their order
+    # need no rearranging.
+    by_test = np.lexsort((trials.model_index, trials.test_index))
     bounds = np.searchsorted(trials.test_index[by_test], np.arange(len(trials.test_ids) + 1))
     for first in spans:
         members = range(first, min(first + models_at_once, len(speaker_models)))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.audio import read_recording
+from speakergmm.config import check_range
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features import FrontEnd
 from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics, accumulate
 from speakergmm.gmm.model_file import load_background_model, model_digest
+from speakergmm.parallel import single_threaded_libraries
 from speakergmm.verification.enrollment import EnrollmentConfig
 from speakergmm.verification.scoring import log_likelihood_ratio
 from speakergmm.verification.speaker_store import SpeakerStore
@@ -121,7 +124,8 @@ class Verifier:
                     "teaches nothing: give it once"
                 )
             digests[digest] = recording
-            total = total + accumulate(self.model.gmm, frames)
+            with single_threaded_libraries():
+                total = total + accumulate(self.model.gmm, frames)
         enrollment = self.store.enroll(speaker_id, total, tuple(digests))
         hop_s = self.model.front_end.hop_s
         return EnrollmentReport(
@@ -136,15 +140,19 @@ class Verifier:
 
         Raises
         ------
+        ConfigError
+            When the threshold is not a finite number.
         MissingError
             When no such speaker is enrolled.
         AudioError
             When the recording cannot be used.
         """
+        check_range("threshold", threshold, -math.inf)
         known = self.store.find(speaker_id)
         speaker_model = self.enrollment.speaker_model(self.model.gmm, known.statistics)
         frames = self.frames(recording)
-        score = log_likelihood_ratio(speaker_model, self.model.gmm, frames)
+        with single_threaded_libraries():
+            score = log_likelihood_ratio(speaker_model, self.model.gmm, frames)
         speech_s = len(frames) * self.model.front_end.hop_s
         return Verification(
             speaker_id, str(recording), score, threshold, score >= threshold, speech_s

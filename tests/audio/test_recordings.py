@@ -544,3 +544,20 @@ def test_large_but_finite_samples_are_no_fault_and_no_warning():
 def test_bad_samples(samples, message):
     with pytest.raises(AudioError, match=message):
         check_samples(np.asarray(samples, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16")]
+)
+def test_a_stream_that_was_cut_off_is_refused(tmp_path, container, subtype):
+    if subtype not in soundfile.available_subtypes(container):
+        pytest.skip(f"libsndfile here does not write {subtype}")
+    path = tmp_path / "speech.audio"
+    noise = 0.1 * np.random.default_rng(0).normal(size=160_000)
+    soundfile.write(path, noise, 16000, format=container, subtype=subtype)
+    assert recording_info(path).n_samples == 160_000
+    content = path.read_bytes()
+    for share in (0.1, 0.5, 0.95):
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(AudioError, match=r"speech\.audio: truncated"):
+            read_recording(path)

@@ -130,8 +130,8 @@ def test_train_score_evaluate_on_lists(cli, small_corpus, tmp_path):
     assert (tmp_path / "results" / "det.svg").exists()
     metrics = json.loads(cli("evaluate", scores, "--json").out)
     assert metrics == json.loads((tmp_path / "results" / "metrics.json").read_text())
-    assert metrics["scores"]["n_target"] == 12
-    found = metrics["scores"]["thresholds"]["eer"]
+    assert metrics["evaluation"]["n_target"] == 12
+    found = metrics["evaluation"]["thresholds"]["eer"]
     read = read_scores(scores)
     assert found["p_miss"] == np.mean(read.target() < found["score"])
     assert found["p_fa"] == np.mean(read.nontarget() >= found["score"])
@@ -144,7 +144,9 @@ def test_evaluate_takes_the_cost_model(cli, tmp_path):
     scores = tmp_path / "s.csv"
     scores.write_text("\r\n".join(rows) + "\r\n")
     costs = [
-        json.loads(cli("evaluate", scores, "--p-target", p, "--json").out)["s"]["min_dcf"]["value"]
+        json.loads(cli("evaluate", scores, "--p-target", p, "--json").out)["evaluation"]["min_dcf"][
+            "value"
+        ]
         for p in (0.5, 0.01)
     ]
     # By hand: at p = 0.5 from 0.1 on nobody is missed and one of four accepted wrongly; p = 0.01

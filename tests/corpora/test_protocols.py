@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from speakergmm.corpora import all_against_all, read_protocol, read_split
+from speakergmm.corpora import Utterance, all_against_all, read_protocol, read_split
 from speakergmm.errors import ManifestError
 
 ENROLLMENT = "model_id,utterance_id\nann,a1\nann,a2\nbob,b1\n"
@@ -82,3 +83,17 @@ def test_lists_are_checked_against_each_other(split, utterances, lists, message)
     folder = split(**lists)
     with pytest.raises(ManifestError, match=re.escape(message)):
         read_split(folder, "development", utterances)
+
+
+def test_test_speech_that_enrolled_the_model_is_refused(tmp_path):
+    utterances = {f"u{i}": Utterance(f"u{i}", f"s{i // 2}", Path("x")) for i in range(4)}
+    (tmp_path / "enrollment.csv").write_text("model_id,utterance_id\nm0,u0\nm1,u2\n")
+    (tmp_path / "tests.csv").write_text("test_id,utterance_id\nt0,u0\nt1,u3\n")
+    lists = tmp_path / "enrollment.csv", tmp_path / "tests.csv"
+    with pytest.raises(
+        ManifestError, match="test 't0' has utterance 'u0', which enrolls model 'm0"
+    ):
+        read_protocol(*lists, None, utterances)
+    # On both sides of the list, but never against itself: a list of verification pairs.
+    (tmp_path / "trials.csv").write_text("model_id,test_id,label\nm1,t0,nontarget\n")
+    assert len(read_protocol(*lists, tmp_path / "trials.csv", utterances).trials) == 1

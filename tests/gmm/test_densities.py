@@ -24,8 +24,7 @@ REFERENCE = 1e-12
 # float32 frames: the terms of the expanded square are some hundreds here, their last place 3e-5.
 FAST = 1e-4
 
-# The same where a mean lies at the limit of what the fast path takes, 1e5 squared standard
-# deviations: half a unit in the last place of such a term is 4e-3 nats, and there are a few.
+# Up to FAR_COMPONENT the expanded square has terms of 1e3 nats, whose last place is 6e-5.
 FAST_AT_THE_LIMIT = 1e-3
 
 

@@ -31,7 +31,7 @@ STRICT = 1e-12
 # float32 log densities of some tens of nats have a last place of 4e-6.
 FAST = 1e-5
 
-# Where components are narrow and far apart, terms of up to 1e5 nats have one of 8e-3.
+# Up to FAR_COMPONENT the expanded square has terms of 1e3 nats, whose last place is 6e-5.
 FAST_AT_THE_LIMIT = 1e-3
 
 # EM steps in another order of summation; each step passes the difference on.

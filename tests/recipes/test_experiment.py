@@ -237,3 +237,30 @@ def test_separated_development_scores_are_said_and_not_calibrated(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Scores are not calibrated" in page
     assert "too few or too easy trials" in page
+
+
+def test_speaker_in_two_splits_is_refused(small_recipe, small_corpus, tmp_path):
+    lists = tmp_path / "lists"
+    shutil.copytree(small_corpus, lists, ignore=shutil.ignore_patterns("audio"))
+    text = (lists / "utterances.csv").read_text()
+    # An evaluation speaker turns up in the background.
+    first = next(line for line in text.splitlines() if line.startswith("s12-2-4,"))
+    (lists / "utterances.csv").write_text(text + first.replace("s12-2-4", "extra", 1).replace(
+        "evaluation", "background") + "\n")  # fmt: skip
+    with pytest.raises(ManifestError, match="speaker 's12' is in 'background' and in 'evaluation'"):
+        run(small_recipe, small_corpus, tmp_path / "o", overrides={"recipe.manifests": str(lists)})
+
+
+def test_model_does_not_depend_on_what_else_the_list_holds(finished, small_corpus, tmp_path):
+    recipe, output, _ = finished
+    lists = tmp_path / "lists"
+    shutil.copytree(small_corpus, lists, ignore=shutil.ignore_patterns("audio"))
+    header, *rows = (lists / "utterances.csv").read_text().splitlines()
+    moved = [r for r in rows if r.endswith("development")] + [
+        r for r in rows if not r.endswith("development")
+    ]
+    (lists / "utterances.csv").write_text("\n".join([header, *moved]))
+    overrides = {"recipe.manifests": str(lists)}
+    run(recipe, small_corpus, tmp_path / "o", overrides=overrides)
+    name = "ubm.safetensors"
+    assert (tmp_path / "o" / name).read_bytes() == (output / name).read_bytes()

@@ -91,3 +91,15 @@ def test_bad_recipes(tmp_path, text, message):
 def test_override_without_a_table(tmp_path, name):
     with pytest.raises(ConfigError, match=r"expected TABLE\.NAME|unknown table|unknown setting"):
         load_recipe(write(tmp_path, HEAD), {name: "1"})
+
+
+def test_splits_must_differ(tmp_path):
+    text = HEAD + 'development = "evaluation"\n'
+    with pytest.raises(ConfigError, match="expected three different splits"):
+        load_recipe(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("layout", ["{speaker}/{stem}", "{0}", "{stem"])
+def test_layout_with_unknown_parts(tmp_path, layout):
+    with pytest.raises(ConfigError, match=r"expected a path with \{speaker_id\}, \{session"):
+        load_recipe(write(tmp_path, HEAD + f'layouts = ["{layout}"]'))
