@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:
+    # Not on Windows, where two runs into one folder are not kept apart.
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,6 +50,34 @@ def writing(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder while the block runs, and sweep up after killed ones.
+
+    Raises
+    ------
+    OutputError
+        When another process works there, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / ".lock").open("a")
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    with handle:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise OutputError(
+                    f"{folder}: another run works here; wait for it, or choose another folder"
+                ) from None
+        for left_over in folder.rglob(".*.tmp"):
+            with suppress(OSError):
+                left_over.unlink()
+        yield
+
+
 def _cannot_write(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     return OutputError(
@@ -68,7 +102,8 @@ def remove(path: Path) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text with Unix line ends, atomically."""
     with writing(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
+        # A file name need not be text; such a one is written with its bytes escaped.
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -85,4 +120,4 @@ def file_digest(path: Path | str) -> str:
 def value_digest(value: Any) -> str:
     """SHA-256 of a value's canonical JSON: sorted keys, no blanks, so equal values agree."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

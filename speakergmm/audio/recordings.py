@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -40,7 +41,14 @@ class RecordingInfo:
         return self.n_samples / self.sample_rate
 
 
+def _file_name(path: Path) -> str | bytes:
+    """Name a file for libsndfile: on POSIX a name is bytes, which need not be text."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
+
+
 def _check_file(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise AudioError(f"{path}: not a file; expected a recording")
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -84,7 +92,7 @@ def recording_info(path: Path | str) -> RecordingInfo:
     path = Path(path)
     _check_file(path)
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(_file_name(path)) as file:
             return RecordingInfo(int(file.samplerate), _length(file, path), int(file.channels))
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error) from None
@@ -98,7 +106,7 @@ def _length(file: Any, path: Path) -> int:
 
     length = 0
     # Its own handle: libsndfile cannot seek back from the end of such a file.
-    with soundfile.SoundFile(str(path)) as other:
+    with soundfile.SoundFile(_file_name(path)) as other:
         other.seekable = lambda: False
         while n := len(other.read(1 << 20, dtype="float32")):
             length += n
@@ -117,7 +125,7 @@ def _decode(
     import soundfile
 
     try:
-        file = soundfile.SoundFile(str(path))
+        file = soundfile.SoundFile(_file_name(path))
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error) from None
     try:
@@ -188,9 +196,10 @@ def resample(
         return samples
     if policy == "never" or (policy == "down" and rate < wanted):
         fix = (
-            "train a model at this rate, or set resample = 'any' and expect worse decisions"
+            f"train with front_end.sample_rate={rate}, or with front_end.resample=any and expect "
+            "worse decisions"
             if rate < wanted
-            else "resample the recordings, or set resample = 'down'"
+            else "resample the recordings, or train with front_end.resample=down"
         )
         raise AudioError(f"audio is {rate} Hz, the model expects {wanted} Hz; {fix}")
     import soxr
@@ -280,4 +289,9 @@ def check_samples(samples: NDArray[np.float32]) -> None:
                 "write the recording again as integers or clean it"
             )
     elif power == 0.0 and not samples.any():
-        raise AudioError("silent: every sample is zero; check the microphone or the channel")
+        raise AudioError(
+            "silent: every sample is zero; check the microphone, and the channel: channels in "
+            "opposite phase cancel in the mix"
+        )
+    elif len(samples) > 1 and samples.min() == samples.max():
+        raise AudioError("constant: every sample has the same value; check the microphone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shlex
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -16,7 +17,10 @@ from speakergmm.errors import SpeakerGMMError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXIT_FAILED, EXIT_USAGE, EXIT_REJECTED, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_REJECTED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 3, 130, 141
+
+# Commands that keep what they have finished.
+RESUMABLE = frozenset({"demo", "recipe", "ubm"})
 
 # Command → the module that holds it, under the same name; listed in the order of the work.
 COMMANDS = {
@@ -77,8 +81,11 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def _run(args: Sequence[str] | None) -> int:
     complaint, status = "", EXIT_FAILED
+    words = sys.argv[1:] if args is None else args
+    if args is None:
+        # A polite request to end shall clean up as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        words = sys.argv[1:] if args is None else args
         typed = shlex.join(["speakergmm", *words])
         result = app.main(args=words, prog_name="speakergmm", standalone_mode=False, obj=typed)
         return result if isinstance(result, int) else 0
@@ -86,7 +93,9 @@ def _run(args: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        complaint = "interrupted; what was finished is kept: run the same command to continue"
+        resumes = bool(words) and words[0] in RESUMABLE
+        advice = "run the same command to continue" if resumes else "nothing was changed"
+        complaint = f"interrupted; {advice}"
         status = EXIT_INTERRUPTED
     except SpeakerGMMError as error:
         complaint = f"error: {error}"
@@ -94,9 +103,12 @@ def _run(args: Sequence[str] | None) -> int:
         # Whoever read our output has seen enough, as in `speakergmm ... | head`; closing standard
         # output here keeps the interpreter from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = EXIT_BROKEN_PIPE
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         complaint = f"error: {place}{error.strerror or error}"
+    except UnicodeError as error:
+        complaint = f"error: a name cannot be written in this terminal's encoding ({error})"
     except MemoryError:
         complaint = "error: out of memory; use fewer components or fewer workers (--jobs 1)"
     if complaint:

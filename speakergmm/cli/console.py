@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LOG_EVERY_S = 10.0
 
+# Narrower terminals get percentages without a bar.
+WIDE_COLUMNS = 80
+
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -134,13 +137,15 @@ def showing_progress(*, quiet: bool = False) -> Iterator[Progress]:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
+            TaskProgressColumn,
             TextColumn,
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
         from rich.progress import Progress as Bars
 
-        columns = (
+        console = Console(stderr=True)
+        wide = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -149,7 +154,9 @@ def showing_progress(*, quiet: bool = False) -> Iterator[Progress]:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", style="dim"),
         )
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        narrow = TextColumn("{task.description}"), TaskProgressColumn(), TimeRemainingColumn()
+        columns = wide if console.width >= WIDE_COLUMNS else narrow
+        with Bars(*columns, console=console, transient=True) as bars:
             yield _BarProgress(bars)
 
 

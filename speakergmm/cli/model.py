@@ -26,6 +26,7 @@ def show(file: Path, as_json: bool) -> None:
     Example:
       speakergmm model show ubm.safetensors
     """
+    from speakergmm.config import NONE
     from speakergmm.gmm.model_file import load_background_model, model_digest
 
     loaded = load_background_model(file)
@@ -57,4 +58,4 @@ def show(file: Path, as_json: bool) -> None:
                 if isinstance(item, tuple)
                 else item
             )
-            click.echo(f"  {key}: {shown}")
+            click.echo(f"  {key}: {NONE if shown is None else shown}")

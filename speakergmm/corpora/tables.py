@@ -59,7 +59,7 @@ def read_text(path: Path) -> str:
         When there is no such file, it cannot be read, or it is not UTF-8 text.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ManifestError(f"{path}: no such file; expected a list in CSV") from None
     except UnicodeDecodeError as error:
@@ -68,6 +68,9 @@ def read_text(path: Path) -> str:
         ) from None
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror})") from None
+    if "\0" in text:
+        raise ManifestError(f"{path}: looks like UTF-16; save the list as CSV in UTF-8")
+    return text
 
 
 def number(text: str) -> float:
@@ -86,6 +89,10 @@ def _check_header(
     header: Sequence[str], required: Sequence[str], optional: Sequence[str], problems: Problems
 ) -> None:
     known = [*required, *optional]
+    separator = next((s for s in (";", "\t") if len(header) == 1 and s in header[0]), None)
+    if separator is not None:
+        problems.add(1, f"columns are separated by {separator!r}; save the list with commas")
+        return
     for column in header:
         if column not in known:
             near = difflib.get_close_matches(column, known, n=1)

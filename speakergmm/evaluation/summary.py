@@ -43,7 +43,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         _ = self.cost
-        check_whole("n_resamples", self.n_resamples, 0)
+        check_whole("n_resamples", self.n_resamples, 0, 100_000)
 
     @property
     def cost(self) -> CostModel:

@@ -21,7 +21,7 @@ from speakergmm.audio import duration_s, read_recording
 from speakergmm.config import config_from_table
 from speakergmm.errors import AudioError, FrameStoreError, problem_report
 from speakergmm.features.front_end import FrontEnd, FrontEndConfig
-from speakergmm.files import file_digest, remove, value_digest, write_json, writing
+from speakergmm.files import file_digest, locked, remove, value_digest, write_json, writing
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
 
@@ -418,25 +418,27 @@ def extract_features(
     if not utterances:
         raise FrameStoreError("there are no utterances; expected a list with at least one")
     folder = Path(folder)
-    shards = list(enumerate(_plan(list(utterances.values()))))
+    with locked(folder):
+        shards = list(enumerate(_plan(list(utterances.values()))))
 
-    def keys_and_state(item: tuple[int, list[Utterance]]) -> tuple[list[str], bool]:
-        number, members = item
-        keys = _utterance_keys(members, config)
-        return keys, _is_done(folder, number, members, keys, config)
+        def keys_and_state(item: tuple[int, list[Utterance]]) -> tuple[list[str], bool]:
+            number, members = item
+            keys = _utterance_keys(members, config)
+            return keys, _is_done(folder, number, members, keys, config)
 
-    keys, done = zip(*map_in_order(keys_and_state, shards, jobs=jobs), strict=True)
-    missing = [shard for shard in shards if not done[shard[0]]]
-    head = folder / "store.json"
-    if missing:
-        _extract_shards(folder, missing, keys, FrontEnd(config), jobs, progress)
-    for path in folder.glob("shard-[0-9]*"):
-        number = path.stem.removeprefix("shard-")
-        if number.isdigit() and int(number) >= len(shards):
+        keys, done = zip(*map_in_order(keys_and_state, shards, jobs=jobs), strict=True)
+        missing = [shard for shard in shards if not done[shard[0]]]
+        head = folder / "store.json"
+        # Only what this store counted as its own is removed when it has become shorter.
+        n_before = int((_json_or_none(head) or {}).get("n_shards", 0))
+        if missing:
+            _extract_shards(folder, missing, keys, FrontEnd(config), jobs, progress)
+        for number in range(len(shards), n_before):
             remove(head)
-            remove(path)
-    about = {"front_end": dataclasses.asdict(config), "n_shards": len(shards)}
-    wanted = {"format": FORMAT, "version": VERSION, **about}
-    if not head.exists() or _json_or_none(head) != wanted:
-        write_json(head, wanted)
-    return FrameStore.open(folder), sum(len(members) for _, members in missing)
+            remove(_shard_path(folder, number))
+            remove(_description_path(folder, number))
+        about = {"front_end": dataclasses.asdict(config), "n_shards": len(shards)}
+        wanted = {"format": FORMAT, "version": VERSION, **about}
+        if not head.exists() or _json_or_none(head) != wanted:
+            write_json(head, wanted)
+        return FrameStore.open(folder), sum(len(members) for _, members in missing)

@@ -128,7 +128,7 @@ def load_background_model(path: Path | str) -> BackgroundModel:
         raise ModelFileError(f"{path}: damaged: {error}; train it again") from None
     except ConfigError as error:
         raise ModelFileError(f"{error}; train the model again") from None
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(

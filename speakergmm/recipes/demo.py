@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm.audio.synthetic import write_corpus
+from speakergmm.errors import OutputError
 from speakergmm.files import write_text
 from speakergmm.progress import SILENT
 from speakergmm.recipes.config import RECIPE_FILE, load_recipe
@@ -35,6 +36,17 @@ p_target = 0.05
 """
 
 
+def _check_own(output: Path) -> None:
+    """Refuse a folder in which the demo would write over what it has not written."""
+    recipe, lists = output / RECIPE_FILE, output / CORPUS_FOLDER / "utterances.csv"
+    is_own = recipe.is_file() and recipe.read_bytes().startswith(RECIPE[:30].encode())
+    for path in (recipe, lists):
+        if path.exists() and not is_own:
+            raise OutputError(
+                f"{path}: exists, and not from a demo; choose another folder with --output"
+            )
+
+
 def run_demo(
     output: Path | str,
     *,
@@ -47,9 +59,10 @@ def run_demo(
     Raises
     ------
     OutputError
-        When something cannot be written.
+        When something cannot be written, or would replace files that are not a demo's.
     """
     output = Path(output)
+    _check_own(output)
     write_text(output / RECIPE_FILE, RECIPE.format(seed=seed, folder=output.as_posix()))
     write_corpus(output / CORPUS_FOLDER, seed=seed, jobs=jobs, progress=progress)
     experiment = Experiment(

@@ -17,7 +17,7 @@ from speakergmm.evaluation import Evaluation, evaluate_scores
 from speakergmm.evaluation.plots import det_figure, save_figure
 from speakergmm.evaluation.report import ReportContents, write_report
 from speakergmm.features import FrameStore, extract_features
-from speakergmm.files import file_digest, remove, value_digest, write_json
+from speakergmm.files import file_digest, locked, remove, value_digest, write_json
 from speakergmm.gmm.model_file import load_background_model, software_versions
 from speakergmm.parallel import available_cores
 from speakergmm.progress import SILENT
@@ -104,11 +104,12 @@ class Experiment:
             for split in (head.development, head.evaluation)
         }
         steps.check_disjoint(utterances, protocols, head.background)
-        store = self._features(utterances)
-        self._ubm(store, utterances)
-        self._enrollment(store, protocols)
-        self._scoring(store, protocols)
-        self._evaluation(store, utterances, protocols)
+        with locked(self.output):
+            store = self._features(utterances)
+            self._ubm(store, utterances)
+            self._enrollment(store, protocols)
+            self._scoring(store, protocols)
+            self._evaluation(store, utterances, protocols)
         return ExperimentResult(
             self._read_evaluations(),
             json.loads((self.output / CALIBRATION_FILE).read_text(encoding="utf-8")),

@@ -84,6 +84,12 @@ class SpeakerStore:
         """
         if not speaker_id.strip():
             raise SpeakerStoreError("the speaker id is empty; expected a name or number")
+        try:
+            speaker_id.encode()
+        except UnicodeEncodeError:
+            raise SpeakerStoreError(
+                f"the speaker id {speaker_id!r} is not text; expected UTF-8"
+            ) from None
         with self._open(create=True) as database:
             known = self._find(database, speaker_id)
             if known is not None:

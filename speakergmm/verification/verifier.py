@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from speakergmm.gmm.model_file import BackgroundModel
 
+# A click or a breath has less; the shortest words have more.
+MIN_SPEECH_S = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentReport:
@@ -168,6 +171,13 @@ class Verifier:
         """
         samples, rate = read_recording(recording, channel=self.front_end.config.channel)
         try:
-            return self.front_end(samples, rate)
+            frames = self.front_end(samples, rate)
         except AudioError as error:
             raise AudioError(f"{recording}: {error}") from None
+        speech_s = len(frames) * self.front_end.config.hop_s
+        if speech_s < MIN_SPEECH_S:
+            raise AudioError(
+                f"{recording}: {speech_s:.2f} s of speech; expected at least {MIN_SPEECH_S:g} s, "
+                "better several seconds: record more"
+            )
+        return frames

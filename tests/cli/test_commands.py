@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 
@@ -403,9 +404,52 @@ def test_interruption_is_said(cli, small_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(recipes, "train_on_list", interrupted)
     answer = cli("ubm", "train", small_corpus / "utterances.csv", "--output", tmp_path / "ubm")
     assert answer.status == 130
-    assert "interrupted; what was finished is kept" in answer.err
+    assert "interrupted; run the same command to continue" in answer.err
 
 
 def test_wrong_usage_exits_with_two(cli):
     for words in (["enroll"], ["nothing"], ["ubm", "train", "--bad"], ["verify", "x"]):
         assert cli(*words).status == 2
+
+
+def test_demo_does_not_write_over_other_files(cli, tmp_path):
+    (tmp_path / "recipe.toml").write_text("mine")
+    answer = cli("demo", "--output", tmp_path)
+    assert answer.status == 1
+    assert "recipe.toml: exists, and not from a demo; choose another folder" in answer.err
+    assert (tmp_path / "recipe.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda t: np.where(t == 8000, 0.9, 0.0), "s of speech; expected at least 0.2 s"),
+        (lambda t: np.full(len(t), 0.25), "constant: every sample has the same value"),
+    ],
+)
+def test_what_holds_no_speech_is_not_enrolled(cli, ubm, tmp_path, make, message):
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, make(np.arange(16000)), 16000)
+    answer = cli("enroll", "anna", path, "--ubm", ubm, "--store", tmp_path / "s.db")
+    assert answer.status == 1
+    assert message in answer.err
+    assert not (tmp_path / "s.db").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
+def test_names_that_are_no_text(cli, ubm, recordings, tmp_path):
+    path = tmp_path / os.fsdecode(b"bad\xff.flac")
+    shutil.copy(recordings["s11"][0], path)
+    common = ["--ubm", ubm, "--store", tmp_path / "s.db"]
+    assert cli("enroll", "anna", path, *common).status == 0
+    answer = cli("enroll", os.fsdecode(b"ann\xff"), path, *common)
+    assert answer.status == 1
+    assert "is not text; expected UTF-8" in answer.err
+
+
+def test_threshold_must_be_a_number(cli, ubm, recordings, tmp_path):
+    common = ["--ubm", ubm, "--store", tmp_path / "s.db"]
+    cli("enroll", "anna", recordings["s11"][0], *common)
+    answer = cli("verify", "anna", recordings["s11"][1], *common, "--threshold", "nan")
+    assert answer.status == 1
+    assert "threshold is nan; expected a finite number" in answer.err

@@ -96,7 +96,7 @@ def test_none_is_written_as_an_empty_cell():
         ("id,name,weather", "t.csv:1: unknown column 'weather'; known are id, name, note"),
         ("id,name,", "t.csv:1: unknown column ''"),
         ("id,name,id", "t.csv:1: column 'id' stands there twice"),
-        ("id;name", "missing column 'name'; the header is 'id;name'"),
+        ("id;name", "columns are separated by ';'; save the list with commas"),
     ],
 )
 def test_a_wrong_header_is_named(write, header, message):

@@ -101,7 +101,7 @@ def test_ratios_that_are_nan_are_refused():
         ("p_target", 0.0, "p_target is 0.0; expected"),
         ("c_miss", -1.0, "c_miss is -1.0; expected"),
         ("c_fa", 0.0, "c_fa is 0.0; expected"),
-        ("n_resamples", -1, "n_resamples is -1; expected 0 or more"),
+        ("n_resamples", -1, "n_resamples is -1; expected 0 to 100000"),
         ("n_resamples", 10.5, "n_resamples is 10.5; expected"),
     ],
 )

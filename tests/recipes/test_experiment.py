@@ -11,6 +11,7 @@ import pytest
 from speakergmm.corpora import read_scores
 from speakergmm.errors import ManifestError, MissingError, OutputError
 from speakergmm.evaluation import eer, min_dcf
+from speakergmm.files import locked
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import Experiment, load_recipe
 
@@ -106,7 +107,7 @@ def test_second_run_reuses_everything(again, small_corpus):
     result = run(recipe, small_corpus, output)
     assert reused(result) == ["features", "ubm", "enrollment", "scoring", "evaluation"]
     changed = {p.name for p, t in before.items() if p.stat().st_mtime_ns != t}
-    assert changed <= {"store.json"}
+    assert changed == set()
 
 
 def test_times_of_files_do_not_matter(again, small_corpus, tmp_path):
@@ -264,3 +265,16 @@ def test_model_does_not_depend_on_what_else_the_list_holds(finished, small_corpu
     run(recipe, small_corpus, tmp_path / "o", overrides=overrides)
     name = "ubm.safetensors"
     assert (tmp_path / "o" / name).read_bytes() == (output / name).read_bytes()
+
+
+def test_second_run_into_the_same_folder_at_once_is_refused(small_recipe, small_corpus, tmp_path):
+    pytest.importorskip("fcntl", reason="folders are locked where there is fcntl")
+    with locked(tmp_path / "o"):
+        with pytest.raises(OutputError, match="o: another run works here; wait for it, or choose"):
+            run(small_recipe, small_corpus, tmp_path / "o")
+        with pytest.raises(OutputError, match="another run works here"), locked(tmp_path / "o"):
+            pass
+    (tmp_path / "o" / "deep").mkdir()
+    (tmp_path / "o" / "deep" / ".scores.csv.77.tmp").write_text("left by a killed run")
+    run(small_recipe, small_corpus, tmp_path / "o")
+    assert list((tmp_path / "o" / "deep").iterdir()) == []
