@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,22 @@ jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     help="Workers. Results do not depend on it.  [default: the cores that may be used]",
+)
+audio_option = click.option(
+    "--audio",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder where the utterances' paths begin.  [default: the list's]",
+)
+frames_option = click.option(
+    "--frames",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the frames of this list in this folder, and use them again.",
+)
+ubm_option = click.option(
+    "--ubm",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Background model, from `ubm train` or a recipe.",
 )
 quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -7,10 +7,13 @@ from pathlib import Path
 import click
 
 from speakergmm.cli.console import (
+    audio_option,
+    frames_option,
     jobs_option,
     quiet_option,
     relevance_option,
     showing_progress,
+    ubm_option,
 )
 
 
@@ -22,12 +25,7 @@ from speakergmm.cli.console import (
     type=click.Path(dir_okay=False, path_type=Path),
     help="The list of utterances that the others name.",
 )
-@click.option(
-    "--ubm",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Background model, from `ubm train` or a recipe.",
-)
+@ubm_option
 @click.option(
     "--output",
     default="scores.csv",
@@ -35,16 +33,8 @@ from speakergmm.cli.console import (
     type=click.Path(dir_okay=False, path_type=Path),
     help="Score file to write.",
 )
-@click.option(
-    "--audio",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder where the utterances' paths begin.  [default: the list's]",
-)
-@click.option(
-    "--frames",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the frames in this folder, and use them again.",
-)
+@audio_option
+@frames_option
 @relevance_option
 @jobs_option
 @quiet_option

@@ -8,14 +8,8 @@ from pathlib import Path
 import click
 
 from speakergmm.cli.app import EXIT_REJECTED
-from speakergmm.cli.console import json_option, relevance_option
+from speakergmm.cli.console import json_option, relevance_option, ubm_option
 
-ubm_option = click.option(
-    "--ubm",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Background model, from `ubm train` or a recipe.",
-)
 store_option = click.option(
     "--store",
     default="speakers.db",

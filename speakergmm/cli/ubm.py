@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from speakergmm.cli.console import (
+    audio_option,
+    frames_option,
     jobs_option,
     parse_settings,
     quiet_option,
@@ -28,11 +30,7 @@ def ubm() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Model file to write (.safetensors).",
 )
-@click.option(
-    "--audio",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder where the list's paths begin.  [default: the list's]",
-)
+@audio_option
 @click.option("--split", help="Use only the utterances of this split.")
 @click.option("--components", type=click.IntRange(min=1), help="Components.  [default: 256]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -41,11 +39,7 @@ def ubm() -> None:
     type=click.Path(path_type=Path),
     help="TOML file with [front_end] and [training], such as a recipe's.",
 )
-@click.option(
-    "--frames",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the frames in this folder, and use them again.",
-)
+@frames_option
 @set_option
 @jobs_option
 @quiet_option

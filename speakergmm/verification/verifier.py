@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.audio import read_recording
 from speakergmm.config import check_range
 from speakergmm.errors import AudioError, ConfigError
-from speakergmm.features import FrontEnd
+from speakergmm.features import FrontEnd, recording_frames
 from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics, accumulate
 from speakergmm.gmm.model_file import load_background_model, model_digest
@@ -169,11 +168,7 @@ class Verifier:
         AudioError
             When the recording cannot be used, naming it.
         """
-        samples, rate = read_recording(recording, channel=self.front_end.config.channel)
-        try:
-            frames = self.front_end(samples, rate)
-        except AudioError as error:
-            raise AudioError(f"{recording}: {error}") from None
+        frames = recording_frames(recording, self.front_end)
         speech_s = len(frames) * self.front_end.config.hop_s
         if speech_s < MIN_SPEECH_S:
             raise AudioError(

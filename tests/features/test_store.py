@@ -15,6 +15,7 @@ from speakergmm.features import (
     extract_features,
     utterance_frames,
 )
+from speakergmm.features import extraction as extraction_module
 from speakergmm.features import store as store_module
 
 CONFIG = FrontEndConfig(n_mels=24, n_mfcc=12)
@@ -28,7 +29,7 @@ def utterances(small_corpus):
 @pytest.fixture(autouse=True)
 def short_shards(monkeypatch):
     """Make many shards of a small corpus."""
-    monkeypatch.setattr(store_module, "MIN_SHARD_S", 10.0)
+    monkeypatch.setattr(extraction_module, "MIN_SHARD_S", 10.0)
 
 
 def shard_times(folder):
