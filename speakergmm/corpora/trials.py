@@ -102,6 +102,7 @@ def read_trials(
     path = Path(path)
     problems = Problems(path)
     builder = _TrialBuilder()
+    lines_of_all: list[int] = []
     columns = ("model_id", "test_id", "label")
     for row in read_rows(path, columns, (), problems, may_be_empty=("label",)):
         known = True
@@ -117,6 +118,9 @@ def read_trials(
             continue
         if not known:
             continue
+        if row["model_id"] == row["test_id"] == ALL and not row["label"]:
+            lines_of_all.append(row.line)
+            continue
         models = model_speakers if row["model_id"] == ALL else (row["model_id"],)
         tests = test_speakers if row["test_id"] == ALL else (row["test_id"],)
         for model_id in models:
@@ -131,7 +135,13 @@ def read_trials(
                     )
                 elif not builder.add(model_id, test_id, same):
                     problems.add(row.line, f"duplicate trial: {model_id}, {test_id}")
+    if lines_of_all and (builder.labels or len(lines_of_all) > 1):
+        text = "duplicate trial: *,* stands for all of them, and another row names some again"
+        problems.add(lines_of_all[-1], text)
     problems.raise_if_any()
+    if lines_of_all:
+        # At once: a list of millions of trials is one line.
+        return all_against_all(model_speakers, test_speakers)
     return builder.build()
 
 

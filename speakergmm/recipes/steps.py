@@ -142,16 +142,16 @@ def enroll_models(
 class AdaptedModels(Sequence[DiagonalGMM]):
     """Speaker models, made from the statistics of a file when they are asked for.
 
-    So only those exist that are being scored, however many are enrolled.
+    So only those are in memory that are being scored, however many are enrolled.
     """
 
     def __init__(
         self, path: Path, rows: Sequence[int], ubm: DiagonalGMM, settings: EnrollmentConfig
     ) -> None:
-        from safetensors.numpy import load_file
+        from safetensors import safe_open
 
         self.rows, self.ubm, self.settings = rows, ubm, settings
-        self.statistics = load_file(path)
+        self.file: Any = safe_open(str(path), framework="numpy")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -164,7 +164,10 @@ class AdaptedModels(Sequence[DiagonalGMM]):
         if isinstance(i, slice):
             return [self[j] for j in range(*i.indices(len(self)))]
         row = self.rows[i]
-        n, f, s, n_frames = (self.statistics[name][row] for name in ("n", "f", "s", "n_frames"))
+        part = slice(row, row + 1)
+        n, f, s, n_frames = (
+            self.file.get_slice(name)[part][0] for name in ("n", "f", "s", "n_frames")
+        )
         statistics = Statistics(n, f, s, 0.0, int(n_frames))
         return self.settings.speaker_model(self.ubm, statistics)
 

@@ -128,7 +128,7 @@ def test_a_label_beside_a_star_must_hold_for_each_trial(write):
         ),
         ("m1,t2,target\nm1,t2,target", ":3: duplicate trial: m1, t2"),
         ("*,t2,\nm1,t2,target", ":3: duplicate trial: m1, t2"),
-        ("m1,t2,target\n*,*,", ":3: duplicate trial: m1, t2"),
+        ("m1,t2,target\n*,*,", ":3: duplicate trial: *,* stands for all"),
         (",t1,target", ":2: no value for model_id"),
         ("m1,t1", ":2: 2 cells; the header has 3 columns"),
     ],
