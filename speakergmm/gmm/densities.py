@@ -28,9 +28,9 @@ MIN_BLOCK_FRAMES, MAX_BLOCK_FRAMES = 16, 4096
 FAR_FRAME = 1e4
 
 # Components whose mean is further from the mixture's than this (in their own squared standard
-# deviations) are computed by the square of the difference, in float32: at 1e3 the expanded square
-# is wrong by up to 5e-4 nats. Such are the narrow ones, of silence and the like.
-FAR_COMPONENT = 1e3
+# deviations) are computed by the square of the difference, in float32: at 300 the expanded square
+# is wrong by up to 1e-4 nats. Such are the narrow ones, of silence and the like.
+FAR_COMPONENT = 300.0
 
 # Beyond this not even a difference of float32 numbers has enough digits: all in float64.
 LOST_COMPONENT = 1e6

@@ -24,8 +24,8 @@ REFERENCE = 1e-12
 # float32 frames: the terms of the expanded square are some hundreds here, their last place 3e-5.
 FAST = 1e-4
 
-# Up to FAR_COMPONENT the expanded square has terms of 1e3 nats, whose last place is 6e-5.
-FAST_AT_THE_LIMIT = 1e-3
+# Up to FAR_COMPONENT the expanded square has terms of 300 nats, whose last place is 3e-5.
+FAST_AT_THE_LIMIT = 1e-4
 
 
 def scipy_log_joint(gmm, frames):

@@ -31,8 +31,8 @@ STRICT = 1e-12
 # float32 log densities of some tens of nats have a last place of 4e-6.
 FAST = 1e-5
 
-# Up to FAR_COMPONENT the expanded square has terms of 1e3 nats, whose last place is 6e-5.
-FAST_AT_THE_LIMIT = 1e-3
+# Up to FAR_COMPONENT the expanded square has terms of 300 nats, whose last place is 3e-5.
+FAST_AT_THE_LIMIT = 1e-4
 
 # EM steps in another order of summation; each step passes the difference on.
 ORACLE = 1e-9
