@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from speakergmm.gmm.kernel import KernelConstants
     from speakergmm.gmm.model import DiagonalGMM
 
 # Cells of a block of T × C: 4 MB of float32, about what the second-level caches hold.
@@ -28,8 +29,9 @@ MIN_BLOCK_FRAMES, MAX_BLOCK_FRAMES = 16, 4096
 FAR_FRAME = 1e4
 
 # Components whose mean is further from the mixture's than this (in their own squared standard
-# deviations) are computed by the square of the difference, in float32: at 300 the expanded square
-# is wrong by up to 1e-4 nats. Such are the narrow ones, of silence and the like.
+# deviations) need more digits than the expanded square of float32 numbers has: at 300 it is wrong
+# by up to 1e-4 nats, and a variance by 2e-5 of itself. Such are the narrow ones, of silence and
+# the like. The compiled kernel takes the square of the difference, NumPy float64.
 FAR_COMPONENT = 300.0
 
 # Beyond this not even a difference of float32 numbers has enough digits: all in float64.
@@ -73,25 +75,28 @@ def exact_log_joint(gmm: DiagonalGMM, frames: NDArray[np.floating]) -> NDArray[n
 
 @dataclass(frozen=True, eq=False)
 class FarComponents:
-    """F components that are computed by the square of the difference.
+    """F components for which the expanded square of float32 numbers has too few digits.
 
-    ``index`` (F,) says which; ``means`` (F, D) are relative to the center, ``scales`` (F, D) are
-    1 / standard deviation, ``normalizers`` (F,) the part that no frame is in.
+    ``index`` (F,) says which. ``means`` (F, D) are relative to the center, ``scales`` (F, D) are
+    1 / standard deviation and ``normalizers`` (F,) the part that no frame is in: for the square of
+    the difference. ``operand`` (2D + 1, F) is for the expanded square in float64.
     """
 
     index: NDArray[np.int32]
     means: NDArray[np.float32]
     scales: NDArray[np.float32]
     normalizers: NDArray[np.float32]
+    operand: NDArray[np.float64]
 
-    def replace_in(self, joint: NDArray[np.float32], expanded: NDArray[np.float32]) -> None:
-        """Put their log densities into the columns of ``joint`` (T, C)."""
-        if len(self.index) == 0:
-            return
-        total = np.zeros((len(joint), len(self.index)), dtype=np.float32)  # (T, F)
-        for d in range(self.means.shape[1]):
-            total += np.square((expanded[:, d, None] - self.means[:, d]) * self.scales[:, d])
-        joint[:, self.index] = self.normalizers - np.float32(0.5) * total
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def expand(self, expanded: NDArray[np.float32]) -> NDArray[np.float64]:
+        """[x', x'², 1] as (T, 2D + 1) in float64, from the same in float32."""
+        n_features = self.means.shape[1]
+        exact = expanded[:, : 2 * n_features + 1].astype(np.float64)
+        np.square(exact[:, :n_features], out=exact[:, n_features:-1])
+        return exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +115,21 @@ class BlockDensities:
     far: FarComponents
     is_accurate: bool
 
+    @cached_property
+    def kernel_constants(self) -> KernelConstants:
+        """The constants of the compiled kernel."""
+        from speakergmm.gmm.kernel import KernelConstants
+
+        return KernelConstants.of(self)
+
     @classmethod
     def of(cls, gmm: DiagonalGMM) -> BlockDensities:
         """Compute the constants of a model."""
         # What does not fit becomes infinite or NaN here, and the model is not accurate.
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             center = gmm.mean.astype(np.float32)
-            operand = density_operand(gmm, center.astype(np.float64)).astype(np.float32)
+            exact = density_operand(gmm, center.astype(np.float64))
+            operand = exact.astype(np.float32)
             precision = (1.0 / gmm.variance).astype(np.float32)
             distances = np.sum(np.square(gmm.means - center) / gmm.variances, axis=1)
             far = np.flatnonzero(distances > FAR_COMPONENT)
@@ -125,43 +138,32 @@ class BlockDensities:
                 (gmm.means[far] - center).astype(np.float32),
                 (1.0 / np.sqrt(gmm.variances[far])).astype(np.float32),
                 np.maximum(gmm.log_normalizers[far], NO_DENSITY).astype(np.float32),
+                exact[:, far],
             )
         fits = np.isfinite(operand[:-1]).all() and np.isfinite(precision).all()
         is_accurate = bool(fits and distances.max() <= LOST_COMPONENT)
         return cls(center, operand, precision, components, is_accurate)
 
-    def log_joint(self, expanded: NDArray[np.float32]) -> NDArray[np.float32]:
+    def log_joint(
+        self, expanded: NDArray[np.float32], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Log densities (T, C) of frames that `expand` expanded and of which none is far."""
-        joint = expanded @ self.operand
-        self.far.replace_in(joint, expanded)
+        joint = np.matmul(expanded, self.operand, out=out)
+        if len(self.far):
+            joint[:, self.far.index] = self.far.expand(expanded) @ self.far.operand
         return joint
 
-    @cached_property
-    def padded_operand(self) -> NDArray[np.float32]:
-        """The operand with C filled up to whole groups, by components of no density."""
-        from speakergmm.gmm.kernel import padded
-
-        n_rows, n_components = self.operand.shape
-        operand = np.zeros((n_rows, padded(n_components)), dtype=np.float32)
-        operand[:, :n_components] = self.operand
-        operand[-1, n_components:] = NO_DENSITY
-        # Also where the weight is 0: infinity times a zero inside the product would be NaN.
-        np.maximum(operand[-1], NO_DENSITY, out=operand[-1])
-        return operand
-
     def expand(
-        self, frames: NDArray[np.float32], *, width: int | None = None
+        self, frames: NDArray[np.float32], out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """[x', x'², 1] as (T, 2D + 1), or followed by zeros up to ``width`` columns."""
+        """[x', x'², 1] as (T, 2D + 1)."""
         n_frames, n_features = frames.shape
-        bias = 2 * n_features
-        expanded = np.empty((n_frames, width or bias + 1), dtype=np.float32)
+        expanded = np.empty((n_frames, 2 * n_features + 1), np.float32) if out is None else out
         offsets = expanded[:, :n_features]
         np.subtract(frames, self.center, out=offsets)
         with np.errstate(over="ignore"):
-            np.square(offsets, out=expanded[:, n_features:bias])
-        expanded[:, bias] = 1.0
-        expanded[:, bias + 1 :] = 0.0
+            np.square(offsets, out=expanded[:, n_features:-1])
+        expanded[:, -1] = 1.0
         return expanded
 
     def is_far(self, expanded: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 NO_SHARE = 1e-20
 
 # From this much work on (cells of T × C) it pays to load the compiled kernel.
-COMPILED_CELLS = 1 << 21
-
-# Frames whose moments are summed in float32: more would cost digits, fewer would cost time.
-STRETCH_FRAMES = 4096
-
-# Frames of a block whose log densities stay in the cache between product and kernel.
-KERNEL_BLOCK_FRAMES = 512
+COMPILED_CELLS = 1 << 19
 
 # Where more than this share of the components matters to a frame, a second dense product is
 # cheaper than adding them one by one (measured: equal at about 1/7).
@@ -140,14 +134,9 @@ def accumulate_centered(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
         return _sum_blocks(_exact_block, gmm, array)
     if len(array) * gmm.n_components < COMPILED_CELLS:
         return _sum_blocks(_fast_block, gmm, array)
-    total = Statistics.zero(gmm.n_components, gmm.n_features)
-    for start in range(0, len(array), STRETCH_FRAMES):
-        part, occupancy = _compiled_stretch(gmm, array[start : start + STRETCH_FRAMES])
-        total = total + part
-        if occupancy > gmm.n_components * DENSE_SHARE:
-            rest = array[start + STRETCH_FRAMES :]
-            return total + _sum_blocks(_fast_block, gmm, rest)
-    return total
+    sparse, n_done = _sparse_part(gmm, array)
+    # Where posteriors are not sparse, the kernel has left the rest to two dense products.
+    return sparse + _sum_blocks(_fast_block, gmm, array[n_done:])
 
 
 def _sum_blocks(
@@ -189,55 +178,27 @@ def _fast_block(gmm: DiagonalGMM, frames: NDArray[np.float32]) -> Statistics:
     log_sums, sums = exponentiate(joint)
     # Divide the narrow operand by the sums instead of the wide matrix of responsibilities; its
     # last column, the bias, then counts the frames.
-    expanded /= sums[:, None]
-    moments = (joint.T @ expanded).astype(np.float64)  # (C, 2D + 1)
-    n_features = frames.shape[1]
-    return Statistics(
-        moments[:, -1],
-        moments[:, :n_features],
-        moments[:, n_features:-1],
-        float(log_sums.sum()),
-        len(frames),
-    )
+    shares = expanded / sums[:, None]
+    moments = (joint.T @ shares).astype(np.float64)  # (C, 2D + 1)
+    index = densities.far.index
+    if len(index):
+        moments[index] = (joint[:, index] / sums[:, None]).T @ densities.far.expand(expanded)
+    return _from_moments(moments, float(log_sums.sum()), len(frames))
 
 
-def _compiled_stretch(gmm: DiagonalGMM, frames: NDArray[np.float32]) -> tuple[Statistics, float]:
-    """Statistics by the compiled kernel, and the mean number of components that mattered.
+def _sparse_part(gmm: DiagonalGMM, frames: NDArray[np.float32]) -> tuple[Statistics, int]:
+    """Statistics by the compiled kernel of the frames that it has taken, and their number."""
+    from speakergmm.gmm.kernel import sparse_moments
 
-    The moments of a stretch are summed in float32, stretches in float64.
-    """
-    from speakergmm.gmm.kernel import add_block, padded, replace_far
+    found = sparse_moments(gmm.block_densities, frames, max_share=DENSE_SHARE)
+    n_frames = found.n_done - len(found.far)
+    near = _from_moments(found.moments, found.log_likelihood, n_frames)
+    if len(found.far) == 0:
+        return near, found.n_done
+    return near + _sum_blocks(_exact_block, gmm, frames[found.far]), found.n_done
 
-    densities = gmm.block_densities
-    n_components, n_features = gmm.n_components, gmm.n_features
-    far = densities.is_far(densities.expand(frames))
-    near = frames[~far] if far.any() else frames
-    operand, far_components = densities.padded_operand, densities.far
-    width = operand.shape[1]
-    moments = np.zeros((width, padded(2 * n_features + 1)), dtype=np.float32)
-    exponent = np.empty(width, dtype=np.int32)
-    room = np.empty(width, np.int32), np.empty(width, np.float32), exponent
-    log_likelihood, n_pairs = 0.0, 0
-    for start in range(0, len(near), KERNEL_BLOCK_FRAMES):
-        piece = near[start : start + KERNEL_BLOCK_FRAMES]
-        expanded = densities.expand(piece, width=moments.shape[1])
-        joint = expanded[:, : 2 * n_features + 1] @ operand  # (T, C), C in whole groups
-        if len(far_components.index):
-            replace_far(
-                joint, expanded, far_components.index, far_components.means,
-                far_components.scales, far_components.normalizers,
-            )  # fmt: skip
-        best, sums = np.empty((2, len(piece)), dtype=np.float32)
-        n_pairs += add_block(joint, expanded, moments, best, sums, *room, exponent.view(np.float32))
-        log_likelihood += float(np.sum(best, dtype=np.float64) + np.log(sums.astype(float)).sum())
-    totals = moments[:n_components].astype(np.float64)
-    statistics = Statistics(
-        totals[:, 2 * n_features],
-        totals[:, :n_features],
-        totals[:, n_features : 2 * n_features],
-        log_likelihood,
-        len(near),
-    )
-    if far.any():
-        statistics = statistics + _exact_block(gmm, frames[far])
-    return statistics, n_pairs / max(1, len(near))
+
+def _from_moments(moments: NDArray[np.float64], log_likelihood: float, n_frames: int) -> Statistics:
+    """Part (C, 2D + 1), the sums of γ [x', x'², 1], into n, f and s."""
+    f, s, n = np.split(moments, [moments.shape[1] // 2, moments.shape[1] - 1], axis=1)
+    return Statistics(n[:, 0], f, s, log_likelihood, n_frames)
