@@ -13,6 +13,10 @@ from speakergmm.parallel import single_threaded_libraries
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Frames a component, and at least, among which k-means++ looks: on all of a sample it takes several
+# times as long as Lloyd's algorithm, and ends within 1 % of the same inertia.
+SEED_FRAMES, MIN_SEED_FRAMES = 5, 4096
+
 
 def kmeans_start(
     sample: NDArray[np.floating],
@@ -27,8 +31,9 @@ def kmeans_start(
     """Make a mixture whose components are the clusters of a sample.
 
     Distances are taken in standard deviations of each feature, so that the result does not depend
-    on the features' units. Centers start by k-means++ (Arthur & Vassilvitskii 2007) and move by
-    Lloyd's algorithm; each cluster's share, mean and variance make a component.
+    on the features' units. Centers start by k-means++ (Arthur & Vassilvitskii 2007) on a part of
+    the sample and move by Lloyd's algorithm on all of it; each cluster's share, mean and variance
+    make a component.
 
     Parameters
     ----------
@@ -44,17 +49,17 @@ def kmeans_start(
 
     deviation = np.sqrt(variance)
     scaled = ((sample - mean) / deviation).astype(sample.dtype)
-    kmeans = sklearn.cluster.KMeans(
-        n_components,
-        n_init=1,
-        max_iter=max_iterations,
-        tol=0.0,
-        random_state=int(rng.integers(2**31)),
-        copy_x=False,
-    )
+    n_seeds = min(len(scaled), max(SEED_FRAMES * n_components, MIN_SEED_FRAMES))
+    seeds = scaled[np.sort(rng.choice(len(scaled), n_seeds, replace=False))]
     with single_threaded_libraries(), warnings.catch_warnings():
         # Fewer distinct frames than clusters: dealt with below.
         warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+        centers, _ = sklearn.cluster.kmeans_plusplus(
+            seeds, n_components, random_state=int(rng.integers(2**31))
+        )
+        kmeans = sklearn.cluster.KMeans(
+            n_components, init=centers, n_init=1, max_iter=max_iterations, tol=0.0, copy_x=False
+        )
         labels = kmeans.fit(scaled).labels_
     counts = np.bincount(labels, minlength=n_components).astype(np.float64)
     occupied = np.maximum(counts, 1.0)[:, None]
