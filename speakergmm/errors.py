@@ -59,6 +59,10 @@ class OutputError(SpeakerGMMError, OSError):
     """A file or folder cannot be written."""
 
 
+class WorkerError(SpeakerGMMError, RuntimeError):
+    """Workers on other machines cannot be reached, or were lost."""
+
+
 class MissingError(SpeakerGMMError, LookupError):
     """Something named by the user does not exist: a file, a speaker, a stage, a recipe."""
 

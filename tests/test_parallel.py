@@ -16,6 +16,7 @@ from speakergmm.parallel import (
     map_in_order,
     single_threaded_libraries,
     sum_in_order,
+    tree_sum,
 )
 
 JOBS = [1, 2, 4]
@@ -192,7 +193,7 @@ def test_what_has_not_begun_at_an_error_is_dropped():
         assert release.wait(PATIENCE_S)
 
     # Items 1 and 2 keep both workers busy while the error of item 0 is raised; 3 waits its turn.
-    threading.Timer(0.2, release.set).start()
+    threading.Timer(1.0, release.set).start()
     with pytest.raises(TornTapeError):
         list(map_in_order(work, range(10), jobs=2))
     assert sorted(begun) == [0, 1, 2]
@@ -232,13 +233,32 @@ def test_the_shards_do_depend_on_the_order():
     assert (backward != sum(shard(item) for item in range(25))).any()
 
 
+def tree_by_hand(terms):
+    """The definition: the largest power of two of terms that leaves some, plus the rest."""
+    if len(terms) == 1:
+        return terms[0]
+    left = 1 << (len(terms) - 1).bit_length() - 1
+    return tree_by_hand(terms[:left]) + tree_by_hand(terms[left:])
+
+
 @pytest.mark.parametrize("jobs", JOBS)
-def test_a_sum_is_that_from_left_to_right_to_the_last_bit(jobs):
-    by_hand = np.zeros((5, 7))
-    for item in range(25):
-        by_hand = by_hand + shard(item)
-    total = sum_in_order(shard, range(25), np.zeros((5, 7)), jobs=jobs)
+@pytest.mark.parametrize("n_items", [1, 2, 3, 8, 13, 25])
+def test_a_sum_is_that_of_the_tree_to_the_last_bit(jobs, n_items):
+    by_hand = tree_by_hand([shard(item) for item in range(n_items)])
+    total = sum_in_order(shard, range(n_items), np.zeros((5, 7)), jobs=jobs)
     assert total.tobytes() == by_hand.tobytes()
+
+
+@pytest.mark.parametrize("run", [1, 2, 4, 8, 16, 64])
+@pytest.mark.parametrize("n_items", [1, 2, 7, 13, 16, 25, 70])
+def test_runs_of_terms_may_be_summed_beforehand(run, n_items):
+    terms = [shard(item) for item in range(n_items)]
+    runs = [tree_sum(terms[i : i + run]) for i in range(0, n_items, run)]
+    assert tree_sum(runs).tobytes() == tree_by_hand(terms).tobytes()
+
+
+def test_a_tree_sum_of_nothing_is_none():
+    assert tree_sum([]) is None
 
 
 @pytest.mark.parametrize("jobs", JOBS)
@@ -250,7 +270,7 @@ def test_matrix_products_in_the_shards_are_the_same_to_the_last_bit(jobs):
         return x.T @ x
 
     with single_threaded_libraries():
-        by_hand = sum((work(item) for item in range(6)), np.zeros((300, 300)))
+        by_hand = tree_by_hand([work(item) for item in range(6)])
     total = sum_in_order(work, range(6), np.zeros((300, 300)), jobs=jobs)
     assert total.tobytes() == by_hand.tobytes()
 

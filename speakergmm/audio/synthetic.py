@@ -26,6 +26,7 @@ from speakergmm.progress import SILENT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
 
 SAMPLE_RATE = 16000
@@ -241,7 +242,7 @@ def write_corpus(
     config: SyntheticConfig = SyntheticConfig(),
     *,
     seed: int = 0,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> None:
     """Write the corpus: FLAC files under ``audio/``, ``utterances.csv``, the lists of each split.
@@ -262,12 +263,9 @@ def write_corpus(
     # An older corpus there must not look whole while its recordings are being replaced.
     remove(folder / "utterances.csv")
 
-    def work(number: int) -> list[list[str]]:
-        rng = np.random.default_rng(seeds[number])
-        return _write_speaker(folder, f"s{number + 1:02d}", speakers[number], config, rng)
-
+    work = [(f"s{i + 1:02d}", speakers[i], seeds[i]) for i in range(len(speakers))]
     rows = []
-    for speaker_rows in map_in_order(work, range(len(speakers)), jobs=jobs):
+    for speaker_rows in map_in_order(_write_speaker, work, folder, config, jobs=jobs):
         rows.extend(speaker_rows)
         progress.advance()
     for split in splits[1:]:
@@ -277,10 +275,12 @@ def write_corpus(
 
 
 def _write_speaker(
-    folder: Path, speaker_id: str, split: str, config: SyntheticConfig, rng: np.random.Generator
+    speaker: tuple[str, str, np.random.SeedSequence], folder: Path, config: SyntheticConfig
 ) -> list[list[str]]:
     import soundfile
 
+    speaker_id, split, seed = speaker
+    rng = np.random.default_rng(seed)
     voice = draw_voice(rng)
     rows = []
     for number in range(config.sessions):

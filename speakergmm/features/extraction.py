@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +12,17 @@ import numpy as np
 from speakergmm.audio import duration_s, read_recording
 from speakergmm.errors import AudioError, FrameStoreError, problem_report
 from speakergmm.features.front_end import FrontEnd, FrontEndConfig
-from speakergmm.features.store import (
+from speakergmm.features.shards import (
     FORMAT,
     VERSION,
-    FrameStore,
-    check_shard,
+    check_description,
     description_path,
     read_json,
     shard_path,
 )
+from speakergmm.features.store import FrameStore
 from speakergmm.files import file_digest, locked, remove, value_digest, write_json, writing
-from speakergmm.parallel import map_in_order
+from speakergmm.parallel import is_remote, map_in_order
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Utterance, Utterances
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
 
 # A shard is what one worker does at a time and what a killed run loses: long enough to be worth
@@ -118,33 +120,37 @@ def _utterance_keys(utterances: Sequence[Utterance], config: FrontEndConfig) -> 
     return keys
 
 
-def _is_done(
-    folder: Path,
-    number: int,
-    utterances: Sequence[Utterance],
-    keys: Sequence[str],
-    config: FrontEndConfig,
-) -> bool:
-    try:
-        described = read_json(description_path(folder, number))
-        check_shard(shard_path(folder, number), described["n_frames"], config.n_features)
-        wanted = [(u.utterance_id, key) for u, key in zip(utterances, keys, strict=True)]
-        return [(e["utterance_id"], e["key"]) for e in described["utterances"]] == wanted
-    except (FrameStoreError, KeyError, TypeError):
-        return False
+@dataclass(frozen=True)
+class _Shard:
+    """Some utterances of a list, and the digests of all that their frames are made from."""
+
+    number: int
+    utterances: Sequence[Utterance]
+    keys: Sequence[str] = ()
+
+    def is_done(self, folder: Path, config: FrontEndConfig) -> bool:
+        """Tell whether the shard is on disk as it would be made."""
+        try:
+            described = read_json(description_path(folder, self.number))
+            check_description(folder, self.number, described, config)
+            entries = [(e["utterance_id"], e["key"]) for e in described["utterances"]]
+        except (FrameStoreError, KeyError, TypeError):
+            return False
+        ids = [utterance.utterance_id for utterance in self.utterances]
+        return entries == list(zip(ids, self.keys, strict=True))
 
 
-def _write_shard(
-    folder: Path,
-    number: int,
-    utterances: Sequence[Utterance],
-    keys: Sequence[str],
-    front_end: FrontEnd,
-) -> list[str]:
+def _look_up(shard: _Shard, folder: Path, config: FrontEndConfig) -> tuple[_Shard, bool]:
+    """Find the keys of a shard's utterances, and whether the shard is there already."""
+    shard = dataclasses.replace(shard, keys=_utterance_keys(shard.utterances, config))
+    return shard, shard.is_done(folder, config)
+
+
+def _write_shard(shard: _Shard, folder: Path, front_end: FrontEnd) -> list[str]:
     """Compute and write one shard; return what is wrong with its utterances, if anything is."""
     problems: list[str] = []
     parts = []
-    for utterance in utterances:
+    for utterance in shard.utterances:
         try:
             parts.append(utterance_frames(utterance, front_end))
         except AudioError as error:
@@ -153,41 +159,39 @@ def _write_shard(
         return problems
     stops = np.cumsum([len(part) for part in parts]).tolist()
     # The old description goes first: it must never stand beside other frames.
-    remove(description_path(folder, number))
-    with writing(shard_path(folder, number)) as temporary, temporary.open("wb") as file:
+    remove(description_path(folder, shard.number))
+    with (
+        writing(shard_path(folder, shard.number)) as temporary,
+        temporary.open("wb") as file,
+    ):
         np.save(file, np.concatenate(parts))
     entries = [
         {"utterance_id": utterance.utterance_id, "start": start, "stop": stop, "key": key}
         for utterance, key, start, stop in zip(
-            utterances, keys, [0, *stops[:-1]], stops, strict=True
+            shard.utterances, shard.keys, [0, *stops[:-1]], stops, strict=True
         )
     ]
-    described = {"n_frames": stops[-1], "utterances": entries}
-    write_json(description_path(folder, number), described)
+    described = {
+        "front_end": front_end.config.digest,
+        "n_frames": stops[-1],
+        "utterances": entries,
+    }
+    write_json(description_path(folder, shard.number), described)
     return []
 
 
 def _extract_shards(
-    folder: Path,
-    shards: Sequence[tuple[int, list[Utterance]]],
-    keys: Sequence[list[str]],
-    front_end: FrontEnd,
-    jobs: int | None,
-    progress: Progress,
+    folder: Path, shards: Sequence[_Shard], front_end: FrontEnd, jobs: Jobs, progress: Progress
 ) -> None:
     # An unfinished store must not look finished.
     remove(folder / "store.json")
-    progress.start("features", sum(len(members) for _, members in shards))
+    progress.start("features", sum(len(shard.utterances) for shard in shards))
     # Built before the workers start: they would each build it otherwise.
     _ = front_end.transform
     problems: list[str] = []
-
-    def work(item: tuple[int, list[Utterance]]) -> tuple[int, list[str]]:
-        number, members = item
-        return len(members), _write_shard(folder, number, members, keys[number], front_end)
-
-    for n_done, failures in map_in_order(work, shards, jobs=jobs):
-        progress.advance(n_done)
+    done = map_in_order(_write_shard, shards, folder, front_end, jobs=jobs)
+    for shard, failures in zip(shards, done, strict=True):
+        progress.advance(len(shard.utterances))
         problems.extend(failures)
     if problems:
         raise AudioError(problem_report("features cannot be extracted", problems))
@@ -198,7 +202,7 @@ def extract_features(
     folder: Path | str,
     config: FrontEndConfig,
     *,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> tuple[FrameStore, int]:
     """Compute the frames of all utterances into a store, or bring a store up to date.
@@ -211,8 +215,9 @@ def extract_features(
         By id, as from `speakergmm.corpora.read_utterances`.
     folder : path
         Made where it is missing.
-    jobs : int, optional
-        Workers; default: the cores that the process may use.
+    jobs : int or Cluster, optional
+        Worker threads, or a cluster that sees the same disk; default: the cores that the process
+        may use.
 
     Returns
     -------
@@ -230,22 +235,20 @@ def extract_features(
     """
     if not utterances:
         raise FrameStoreError("there are no utterances; expected a list with at least one")
-    folder = Path(folder)
+    # Workers elsewhere know nothing of the folder in which this process was started.
+    folder = Path(folder).absolute()
+    members = list(utterances.values())
+    if is_remote(jobs):
+        members = [dataclasses.replace(u, path=u.path.absolute()) for u in members]
     with locked(folder):
-        shards = list(enumerate(_plan(list(utterances.values()))))
-
-        def keys_and_state(item: tuple[int, list[Utterance]]) -> tuple[list[str], bool]:
-            number, members = item
-            keys = _utterance_keys(members, config)
-            return keys, _is_done(folder, number, members, keys, config)
-
-        keys, done = zip(*map_in_order(keys_and_state, shards, jobs=jobs), strict=True)
-        missing = [shard for shard in shards if not done[shard[0]]]
+        planned = [_Shard(number, part) for number, part in enumerate(_plan(members))]
+        shards, done = zip(*map_in_order(_look_up, planned, folder, config, jobs=jobs), strict=True)
+        missing = [shard for shard, is_done in zip(shards, done, strict=True) if not is_done]
         head = folder / "store.json"
         # Only what this store counted as its own is removed when it has become shorter.
         n_before = int((_json_or_none(head) or {}).get("n_shards", 0))
         if missing:
-            _extract_shards(folder, missing, keys, FrontEnd(config), jobs, progress)
+            _extract_shards(folder, missing, FrontEnd(config), jobs, progress)
         for number in range(len(shards), n_before):
             remove(head)
             remove(shard_path(folder, number))
@@ -254,4 +257,5 @@ def extract_features(
         wanted = {"format": FORMAT, "version": VERSION, **about}
         if not head.exists() or _json_or_none(head) != wanted:
             write_json(head, wanted)
-        return FrameStore.open(folder), sum(len(members) for _, members in missing)
+        n_computed = sum(len(shard.utterances) for shard in missing)
+        return FrameStore.open(folder), n_computed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ from speakergmm.config import check_choice, check_range, check_whole
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.mfcc import MfccTransform, build_mfcc_transform, mfcc, pre_emphasize
 from speakergmm.features.transforms import cmn, cmvn, deltas, voiced
+from speakergmm.files import value_digest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -120,6 +121,11 @@ class FrontEndConfig:
     def n_features(self) -> int:
         """D: features of a frame."""
         return (self.n_mfcc - (not self.c0)) * (1 + self.deltas)
+
+    @property
+    def digest(self) -> str:
+        """Digest of all settings: equal for front ends that make the same frames."""
+        return value_digest(asdict(self))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The frame store: frames on disk, as flat float32 shards that are memory-mapped.
+"""The frame store: frames on disk, as flat float32 shards that are read in pieces.
 
 A folder holds ``shard-00000.npy`` (N, D) and, written after it, ``shard-00000.json``, which says
 which utterance stands in which rows and what each was made from. A shard without its description
@@ -9,9 +9,7 @@ does not count, so a killed extraction resumes and never leaves a part that look
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +18,21 @@ import numpy as np
 from speakergmm.config import config_from_table
 from speakergmm.errors import FrameStoreError
 from speakergmm.features.front_end import FrontEndConfig
+from speakergmm.features.shards import (
+    FORMAT,
+    VERSION,
+    check_description,
+    description_path,
+    read_json,
+    read_rows,
+    shard_path,
+)
 from speakergmm.files import value_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-
-
-FORMAT = "speakergmm-frames"
-VERSION = 1
 
 # Rows that are loaded together for training.
 CHUNK_FRAMES = 16_384
@@ -51,35 +54,29 @@ class Chunk:
 
     spans: tuple[tuple[Path, int, int], ...]
 
+    def __len__(self) -> int:
+        return sum(stop - start for _, start, stop in self.spans)
+
     def load(self) -> NDArray[np.float32]:
         """Read the rows as one (T, D) array."""
-        parts = [open_shard(path)[start:stop] for path, start, stop in self.spans]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return _joined([read_rows(*span) for span in self.spans])
+
+    def take(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Read some rows, by their ascending numbers; of the rest only what lies between them."""
+        parts = []
+        first = 0
+        for path, start, stop in self.spans:
+            low, high = np.searchsorted(rows, [first, first + stop - start])
+            wanted = rows[low:high] - first + start
+            if len(wanted):
+                between = read_rows(path, int(wanted[0]), int(wanted[-1]) + 1)
+                parts.append(between[wanted - wanted[0]])
+            first += stop - start
+        return _joined(parts)
 
 
-@lru_cache(maxsize=256)
-def _mapped(path: Path, _identity: tuple[int, int, int]) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = np.load(path, mmap_mode="r")
-    return rows
-
-
-def open_shard(path: Path) -> NDArray[np.float32]:
-    """Map a shard into memory; mapped once however often it is asked for.
-
-    Raises
-    ------
-    FrameStoreError
-        When it is missing, truncated or not an array.
-    """
-    try:
-        status = path.stat()
-        return _mapped(path, (status.st_ino, status.st_size, status.st_mtime_ns))
-    except FileNotFoundError:
-        raise FrameStoreError(f"{path}: shard is missing; extract the features again") from None
-    except (ValueError, OSError, EOFError) as error:
-        raise FrameStoreError(
-            f"{path}: shard cannot be read ({error}); remove it and extract the features again"
-        ) from None
+def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -101,9 +98,10 @@ class FrameStore:
         ------
         FrameStoreError
             When the folder holds no store, an unfinished one, one of another version, or a shard
-            is missing, truncated or of another shape than its description says.
+            is missing, truncated, of another shape than its description says, or from another
+            store.
         """
-        folder = Path(folder)
+        folder = Path(folder).absolute()
         head = read_json(folder / "store.json")
         if head.get("format") != FORMAT:
             raise FrameStoreError(f"{folder}: not a frame store; expected format {FORMAT!r}")
@@ -117,8 +115,10 @@ class FrameStore:
             places: dict[str, Place] = {}
             for number in range(head["n_shards"]):
                 described = read_json(description_path(folder, number))
-                check_shard(shard_path(folder, number), described["n_frames"], config.n_features)
-                places.update(_places(number, described))
+                check_description(folder, number, described, config)
+                added = _places(number, described)
+                _check_new(folder, number, added, places)
+                places.update(added)
         except (KeyError, TypeError, AttributeError) as error:
             raise FrameStoreError(
                 f"{folder}: frame store is damaged (no proper {error}); extract the features again"
@@ -150,9 +150,9 @@ class FrameStore:
         return value_digest([(name, place.key) for name, place in self.places.items()])
 
     def frames(self, utterance_id: str) -> NDArray[np.float32]:
-        """Frames (T, D) of one utterance, memory-mapped."""
+        """Read the frames (T, D) of one utterance."""
         place = self._place(utterance_id)
-        return open_shard(shard_path(self.folder, place.shard))[place.start : place.stop]
+        return read_rows(shard_path(self.folder, place.shard), place.start, place.stop)
 
     def pooled(self, utterance_ids: Sequence[str]) -> NDArray[np.float32]:
         """Frames (T, D) of several utterances, one after the other."""
@@ -184,6 +184,14 @@ class FrameStore:
             chunks.append(Chunk(tuple(spans)))
         return chunks
 
+    def name_frame(self, number: int) -> str:
+        """Say which utterance a frame is of, by its number in the order of the list."""
+        for utterance_id, place in self.places.items():
+            if number < place.stop - place.start:
+                return f"utterance {utterance_id}, frame {number}"
+            number -= place.stop - place.start
+        raise IndexError(f"frame {number} beyond the last")
+
     def _place(self, utterance_id: str) -> Place:
         try:
             return self.places[utterance_id]
@@ -194,48 +202,17 @@ class FrameStore:
             ) from None
 
 
-def shard_path(folder: Path, number: int) -> Path:
-    """Name the file of a shard's frames."""
-    return folder / f"shard-{number:05d}.npy"
-
-
-def description_path(folder: Path, number: int) -> Path:
-    """Name the file that says what a shard's rows are."""
-    return folder / f"shard-{number:05d}.json"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object of a store.
-
-    Raises
-    ------
-    FrameStoreError
-        When it is missing or not one.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FrameStoreError(f"{path}: not there; no store, or an unfinished one") from None
-    except (OSError, ValueError) as error:
-        raise FrameStoreError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(value, dict):
-        raise FrameStoreError(f"{path}: holds no description; expected a JSON object")
-    return value
-
-
-def check_shard(path: Path, n_frames: int, n_features: int) -> None:
-    """Refuse a shard that is not as its description says.
-
-    Raises
-    ------
-    FrameStoreError
-        When it is missing, truncated or of another shape.
-    """
-    rows = open_shard(path)
-    if rows.shape != (n_frames, n_features) or rows.dtype != np.float32:
+def _check_new(
+    folder: Path, number: int, added: dict[str, Place], places: dict[str, Place]
+) -> None:
+    """Refuse a shard that holds utterances of the shards before it."""
+    twice = added.keys() & places.keys()
+    if twice:
+        name = min(twice)
         raise FrameStoreError(
-            f"{path}: shard holds {rows.dtype} {rows.shape}; expected float32 "
-            f"({n_frames}, {n_features}); remove it and extract the features again"
+            f"{shard_path(folder, number)}: utterance {name!r} is in this shard and in shard "
+            f"{places[name].shard}; remove the shard that is of another store, and extract the "
+            "features again"
         )
 
 

@@ -16,7 +16,8 @@ from speakergmm.parallel import sum_in_order
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from speakergmm.gmm.frame_source import FrameSource
+    from speakergmm.gmm.frame_source import Chunk, FrameSource
+    from speakergmm.parallel import Jobs
 
 # Half the distance, in standard deviations, between the halves of a component that is split.
 SPLIT_OFFSET = 0.5
@@ -104,7 +105,7 @@ def iterate(
     source: FrameSource,
     variance_floor: NDArray[np.float64],
     config: TrainingConfig,
-    jobs: int | None,
+    jobs: Jobs,
 ) -> TrainingState:
     """Do one iteration: E-step, a look at the gain, M-step, repair of dead components."""
     statistics = expectation(state.gmm, source, jobs)
@@ -141,14 +142,16 @@ def iterate(
     )
 
 
-def expectation(gmm: DiagonalGMM, source: FrameSource, jobs: int | None) -> Statistics:
+def expectation(gmm: DiagonalGMM, source: FrameSource, jobs: Jobs) -> Statistics:
     """E-step: statistics of all frames about the model's center, summed in the order of chunks."""
     # Computed before the workers share it.
     _ = gmm.block_densities
     zero = Statistics.zero(gmm.n_components, gmm.n_features)
-    return sum_in_order(
-        lambda chunk: accumulate_centered(gmm, chunk.load()), source.chunks, zero, jobs=jobs
-    )
+    return sum_in_order(_chunk_statistics, source.chunks, zero, gmm, jobs=jobs)
+
+
+def _chunk_statistics(chunk: Chunk, gmm: DiagonalGMM) -> Statistics:
+    return accumulate_centered(gmm, chunk.load())
 
 
 def maximization(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
 from speakergmm.errors import FrameError
 from speakergmm.features import FrameStore
 from speakergmm.features.store import CHUNK_FRAMES
-from speakergmm.gmm.model import as_floats, check_finite
+from speakergmm.gmm.model import as_floats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 class Chunk(Protocol):
     """Some frames, loaded when they are needed."""
 
+    def __len__(self) -> int:
+        """T: how many."""
+
     def load(self) -> NDArray[np.floating]:
         """Give the frames (T, D)."""
+
+    def take(self, rows: NDArray[np.integer]) -> NDArray[np.floating]:
+        """Give some of the frames, by their ascending numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,45 +41,115 @@ class _Rows:
 
     rows: NDArray[np.floating]
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def load(self) -> NDArray[np.floating]:
         return self.rows
+
+    def take(self, rows: NDArray[np.integer]) -> NDArray[np.floating]:
+        return np.take(self.rows, rows, axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _MappedRows:
+    """Rows of an array that is mapped from a file.
+
+    Its pages would count as this process's memory once they have been read, so they are let go.
+    """
+
+    rows: NDArray[np.floating]
+    mapping: mmap.mmap
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def load(self) -> NDArray[np.floating]:
+        return self.take(slice(None))
+
+    def take(self, rows: NDArray[np.integer] | slice) -> NDArray[np.floating]:
+        loaded = np.array(self.rows[rows])
+        self.mapping.madvise(mmap.MADV_DONTNEED)
+        return loaded
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Rows, (np.array(self.rows),)
+
+
+def _mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
+    """Find the mapping behind an array, if its pages may be dropped: if it cannot be written to."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    # Windows has no such call.
+    may_drop = isinstance(base, mmap.mmap) and hasattr(base, "madvise")
+    return base if may_drop and not array.flags.writeable else None
 
 
 @dataclass(frozen=True)
 class FrameSource:
-    """T frames of D features in chunks of bounded size; their cut does not depend on workers."""
+    """T frames of D features in chunks of bounded size; their cut does not depend on workers.
+
+    ``name_frame`` says in words which frame has a number.
+    """
 
     chunks: Sequence[Chunk]
     n_frames: int
     n_features: int
+    name_frame: Callable[[int], str]
 
 
 def frame_source(frames: Frames) -> FrameSource:
-    """Read an array (T, D) or a frame store in chunks.
+    """Read an array (T, D), one that is mapped from a file, or a frame store, in chunks.
 
     Raises
     ------
     FrameError
-        When the frames are not (T, D), or not finite.
+        When the frames are not (T, D).
     """
     if isinstance(frames, FrameStore):
-        return FrameSource(frames.chunks(), frames.n_frames, frames.n_features)
+        return FrameSource(frames.chunks(), frames.n_frames, frames.n_features, frames.name_frame)
     array = as_floats(frames)
     if array.ndim != 2 or array.shape[1] == 0:
         raise FrameError(f"frames have shape {array.shape}; expected (n_frames, n_features)")
-    check_finite(array)
     starts = range(0, len(array), CHUNK_FRAMES)
-    chunks = [_Rows(array[start : start + CHUNK_FRAMES]) for start in starts]
-    return FrameSource(chunks, len(array), array.shape[1])
+    parts = [array[start : start + CHUNK_FRAMES] for start in starts]
+    mapping = _mapping_of(array)
+    chunks = [_Rows(part) if mapping is None else _MappedRows(part, mapping) for part in parts]
+    return FrameSource(chunks, len(array), array.shape[1], "frame {}".format)
+
+
+def check_all_finite(source: FrameSource) -> None:
+    """Refuse frames that hold NaN or infinity, naming the first.
+
+    Raises
+    ------
+    FrameError
+        When there are any.
+    """
+    first = 0
+    for chunk in source.chunks:
+        rows = chunk.load()
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            row, feature = bad[0]
+            raise FrameError(
+                f"{source.name_frame(first + int(row))}, feature {feature} is {rows[row, feature]}; "
+                "expected finite numbers: extract the features again"
+            )
+        first += len(chunk)
 
 
 def frames_digest(frames: Frames) -> str:
     """Digest of the frames: of what a store's were made from, or of an array's content."""
     if isinstance(frames, FrameStore):
         return frames.digest()
-    array = np.ascontiguousarray(frames)
-    content = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
-    content.update(array.data)
+    source = frame_source(frames)
+    content = hashlib.sha256(f"{source.n_frames} {source.n_features}".encode())
+    for chunk in source.chunks:
+        rows = np.ascontiguousarray(chunk.load())
+        content.update(rows.dtype.str.encode())
+        content.update(rows.data)
     return content.hexdigest()
 
 
@@ -92,8 +169,8 @@ def sample_frames(
     parts = []
     first = 0
     for chunk in source.chunks:
-        frames = chunk.load()
-        low, high = np.searchsorted(rows, [first, first + len(frames)])
-        parts.append(frames[rows[low:high] - first])
-        first += len(frames)
+        low, high = np.searchsorted(rows, [first, first + len(chunk)])
+        if low < high:
+            parts.append(chunk.take(rows[low:high] - first))
+        first += len(chunk)
     return np.concatenate(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,6 +70,10 @@ class DiagonalGMM:
                 f"weights sum to {total:g}, the smallest is {self.weights.min():g}; expected a "
                 "distribution: 0 or more, summing to 1"
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To other processes goes what the model is, not what is derived from it.
+        return DiagonalGMM, (self.weights, self.means, self.variances)
 
     @property
     def n_components(self) -> int:

@@ -17,7 +17,13 @@ from speakergmm.features.store import CHUNK_FRAMES
 from speakergmm.files import value_digest
 from speakergmm.gmm.checkpoint import Checkpoint
 from speakergmm.gmm.em import TrainingConfig, TrainingState, floored_weights, iterate
-from speakergmm.gmm.frame_source import FrameSource, frame_source, frames_digest, sample_frames
+from speakergmm.gmm.frame_source import (
+    FrameSource,
+    check_all_finite,
+    frame_source,
+    frames_digest,
+    sample_frames,
+)
 from speakergmm.gmm.kmeans import kmeans_start
 from speakergmm.gmm.statistics import Statistics
 from speakergmm.parallel import sum_in_order
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 
     from speakergmm.gmm.frame_source import Chunk, Frames
     from speakergmm.gmm.model import DiagonalGMM
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
 
 
@@ -65,7 +72,7 @@ def train_ubm(
     *,
     config: TrainingConfig = TrainingConfig(),
     rng: int | np.random.Generator = 0,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     checkpoint: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> tuple[DiagonalGMM, TrainingHistory]:
@@ -82,8 +89,9 @@ def train_ubm(
         C, 1 or more; at most T.
     rng : int or numpy.random.Generator
         Seed.
-    jobs : int, optional
-        Workers; default: the cores that the process may use.
+    jobs : int or Cluster, optional
+        Worker threads, or a `speakergmm.parallel.Cluster`; default: the cores that the process may
+        use.
     checkpoint : path, optional
         Keep the state there after every iteration. When training is called again with the same
         frames, settings and seed, it goes on from there and ends with the same bytes; a state of
@@ -150,9 +158,7 @@ def train_ubm(
     return state.gmm, history
 
 
-def _moments(
-    source: FrameSource, jobs: int | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _moments(source: FrameSource, jobs: Jobs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance (D,) of all frames, in float64.
 
     Raises
@@ -160,24 +166,17 @@ def _moments(
     FrameError
         When frames are not finite, or a feature does not vary.
     """
-    pivot = source.chunks[0].load()[0].astype(np.float64)
-
-    def about_pivot(chunk: Chunk) -> Statistics:
-        with np.errstate(over="ignore", invalid="ignore"):
-            offsets = chunk.load() - pivot
-            f, s = offsets.sum(axis=0), np.square(offsets).sum(axis=0)
-        n = len(offsets)
-        return Statistics(np.array([n], dtype=float), f[None], s[None], 0.0, n)
-
+    pivot = source.chunks[0].take(np.arange(1))[0].astype(np.float64)
     zero = Statistics.zero(1, source.n_features)
-    total = sum_in_order(about_pivot, source.chunks, zero, jobs=jobs)
+    total = sum_in_order(_about_pivot, source.chunks, zero, pivot, jobs=jobs)
     offset = total.f[0] / total.n_frames
     with np.errstate(over="ignore", invalid="ignore"):
         variance = total.s[0] / total.n_frames - np.square(offset)
     if not np.isfinite(variance).all():
+        check_all_finite(source)
         raise FrameError(
-            f"feature {int(np.flatnonzero(~np.isfinite(variance))[0])} holds NaN, infinity or "
-            "values too large to square; expected finite features: extract them again"
+            f"feature {int(np.flatnonzero(~np.isfinite(variance))[0])} holds values too large to "
+            "square; expected features of ordinary size: extract them again"
         )
     spread = np.maximum(np.abs(pivot + offset), 1e-300)
     constant = np.flatnonzero(variance <= np.square(spread * 1e-12))
@@ -187,3 +186,11 @@ def _moments(
             "Gaussian needs features that vary: remove it from the front end"
         )
     return pivot + offset, variance
+
+
+def _about_pivot(chunk: Chunk, pivot: NDArray[np.float64]) -> Statistics:
+    with np.errstate(over="ignore", invalid="ignore"):
+        offsets = chunk.load() - pivot
+        f, s = offsets.sum(axis=0), np.square(offsets).sum(axis=0)
+    n = len(offsets)
+    return Statistics(np.array([n], dtype=float), f[None], s[None], 0.0, n)

@@ -13,6 +13,7 @@ from speakergmm.recipes.config import RECIPE_FILE, load_recipe
 from speakergmm.recipes.experiment import Experiment, ExperimentResult
 
 if TYPE_CHECKING:
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
 
 CORPUS_FOLDER = "corpus"
@@ -51,7 +52,7 @@ def run_demo(
     output: Path | str,
     *,
     seed: int = 0,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> ExperimentResult:
     """Make the synthetic corpus under ``output`` and run the experiment on it.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speakergmm.corpora import Protocol, Utterances
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Recipe
 
@@ -79,7 +80,7 @@ class Experiment:
         output: Path | str,
         *,
         force_from: str | None = None,
-        jobs: int | None = None,
+        jobs: Jobs = None,
         progress: Progress = SILENT,
         command: str = "",
     ) -> None:

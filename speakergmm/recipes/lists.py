@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from speakergmm.gmm.model_file import BackgroundModel
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Settings
     from speakergmm.verification import EnrollmentConfig
@@ -43,7 +44,7 @@ def train_on_list(
     split: str | None = None,
     seed: int = 0,
     frames: Path | None = None,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> BackgroundModel:
     """Train a UBM on the recordings of a list and write its file.
@@ -91,7 +92,7 @@ def score_lists(
     *,
     audio: Path | None = None,
     frames: Path | None = None,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> Scores:
     """Enroll the models of a folder of lists, score its trials, and write ``scores.csv``.

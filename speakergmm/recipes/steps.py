@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from speakergmm.corpora import Pools, Protocol, Trials, Utterances
     from speakergmm.features import FrameStore
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Recipe, Settings
     from speakergmm.verification import EnrollmentConfig
@@ -78,7 +79,7 @@ def train_background_model(
     settings: Settings,
     *,
     seed: int,
-    jobs: int | None,
+    jobs: Jobs,
     progress: Progress,
 ) -> BackgroundModel:
     """Train the UBM on the frames of a store and write its file.
@@ -117,7 +118,7 @@ def enroll_models(
     store: FrameStore,
     ubm: DiagonalGMM,
     *,
-    jobs: int | None,
+    jobs: Jobs,
     progress: Progress,
 ) -> None:
     """Write the statistics of every model's pooled frames, in the order of the list."""
@@ -127,16 +128,17 @@ def enroll_models(
     size = len(enrollment), ubm.n_components, ubm.n_features
     n, f, s = np.empty(size[:2]), np.empty(size), np.empty(size)
     n_frames = np.empty(len(enrollment), dtype=np.int64)
-
-    def work(pool: tuple[str, ...]) -> Statistics:
-        return accumulate(ubm, store.pooled(pool))
-
-    for i, statistics in enumerate(map_in_order(work, enrollment.values(), jobs=jobs)):
+    found = map_in_order(_pool_statistics, enrollment.values(), ubm, store, jobs=jobs)
+    for i, statistics in enumerate(found):
         n[i], f[i], s[i] = statistics.n, statistics.f, statistics.s
         n_frames[i] = statistics.n_frames
         progress.advance()
     with writing(path) as temporary:
         temporary.write_bytes(save({"n": n, "f": f, "s": s, "n_frames": n_frames}))
+
+
+def _pool_statistics(pool: tuple[str, ...], ubm: DiagonalGMM, store: FrameStore) -> Statistics:
+    return accumulate(ubm, store.pooled(pool))
 
 
 class AdaptedModels(Sequence[DiagonalGMM]):
@@ -179,7 +181,7 @@ def score_split(
     ubm: DiagonalGMM,
     settings: EnrollmentConfig,
     *,
-    jobs: int | None,
+    jobs: Jobs,
     progress: Progress,
 ) -> Scores:
     """Score all trials of a split."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from speakergmm.corpora import Trials
     from speakergmm.gmm import DiagonalGMM
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
 
 # Parameters of the models that are scored in one pass over the tests: 64 MB of float32.
@@ -86,7 +87,7 @@ def score_trials(
     load_test: Callable[[str], NDArray[np.floating]],
     trials: Trials,
     *,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> NDArray[np.float64]:
     """Exact mean log-likelihood ratios of all trials of a list.

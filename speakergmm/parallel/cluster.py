@@ -1,0 +1,244 @@
+"""Workers on other machines: a Dask cluster."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from speakergmm._version import __version__
+from speakergmm.errors import WorkerError
+from speakergmm.parallel.local import single_threaded_libraries
+from speakergmm.parallel.tree import Addable, tree_sum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Self
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Sum = TypeVar("Sum", bound=Addable)
+
+# Tasks for each thread of a cluster: enough that none waits long for the last, few enough that
+# sending them and their results costs nothing.
+TASKS_PER_THREAD = 8
+
+# Items that one task sums at most.
+LONGEST_RUN = 64
+
+# Where errors come from that say something of the cluster, not of the work.
+DASK_MODULES = frozenset({"distributed", "dask", "tornado", "asyncio", "concurrent"})
+
+# How often the client looks whether the scheduler and any worker are still there.
+LOOK_EVERY_S = 2.0
+
+
+class Cluster:
+    """The workers of a Dask scheduler, until ``close()`` or the end of a ``with`` block.
+
+    What is worked on travels as the names of files, so all machines must see the same disk under
+    the same paths, and have the same version of this package. Work that was under way on a worker
+    that died is done again by another.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as ``tcp://10.0.0.7:8786``.
+    patience_s : float
+        How long to wait for the scheduler to answer, and for a worker where there is none.
+
+    Raises
+    ------
+    WorkerError
+        When Dask is not installed, or no scheduler or worker can be reached.
+    """
+
+    def __init__(self, address: str, *, patience_s: float = 60.0) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise WorkerError(
+                "a cluster needs Dask; install it with: pip install 'speakergmm[distributed]'"
+            ) from None
+        self.address, self.patience_s = address, patience_s
+        connect: Any = Client
+        try:
+            self.client = connect(
+                address, timeout=patience_s, set_as_default=False, name="speakergmm"
+            )
+        except Exception as error:  # noqa: BLE001 - what stands there may answer anything
+            reason = str(error) or type(error).__name__
+            raise WorkerError(
+                f"{address}: no Dask scheduler can be reached there ({reason}); expected an "
+                "address such as tcp://10.0.0.7:8786: start one with `dask scheduler`"
+            ) from None
+        self.seen_alive = time.monotonic()
+        try:
+            self.client.wait_for_workers(1, timeout=patience_s)
+        except TimeoutError:
+            self.close()
+            raise WorkerError(
+                f"{address}: the scheduler has no workers, and none came within {patience_s:g} s; "
+                f"start some with `dask worker {address}`"
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the cluster; what it still does for this client is dropped."""
+        with suppress(Exception):
+            self.client.close(timeout=LOOK_EVERY_S)
+
+    @property
+    def n_threads(self) -> int:
+        """Threads of all workers that are there now."""
+        about = self.client.scheduler_info()
+        # Older versions of Dask give no total, but all workers.
+        in_all = about.get("total_threads")
+        if in_all is None:
+            in_all = sum(worker["nthreads"] for worker in about["workers"].values())
+        return int(in_all)
+
+    def map(
+        self, function: Callable[..., Result], items: Iterable[Item], args: tuple[object, ...]
+    ) -> Iterator[Result]:
+        """Yield ``function(item, *args)`` for every item, in the order of the items.
+
+        At most `TASKS_PER_THREAD` items a thread are under way or waiting to be taken.
+        """
+        shared = self._share(args)
+        at_once = TASKS_PER_THREAD * max(1, self.n_threads)
+        waiting: deque[Any] = deque()
+        for item in items:
+            waiting.append(self._submit(_work, __version__, function, item, shared))
+            if len(waiting) >= at_once:
+                yield self._result(waiting.popleft())
+        while waiting:
+            yield self._result(waiting.popleft())
+
+    def sum(
+        self, function: Callable[..., Sum], items: Iterable[Item], args: tuple[object, ...]
+    ) -> Sum | None:
+        """Sum ``function(item, *args)`` as `tree_sum` does; None of no items.
+
+        Runs of items are summed by one task each, the runs' sums by tasks of their own where they
+        are; one result comes back.
+        """
+        items = list(items)
+        shared = self._share(args)
+        wanted = TASKS_PER_THREAD * max(1, self.n_threads)
+        run = 1
+        while run < LONGEST_RUN and 2 * run * wanted <= len(items):
+            run *= 2
+        total = tree_sum(
+            _Pending(
+                self,
+                self._submit(_work_run, __version__, function, items[i : i + run], shared),
+            )
+            for i in range(0, len(items), run)
+        )
+        return None if total is None else self._result(total.future)
+
+    def _share(self, args: tuple[object, ...]) -> Any:
+        """Give what all tasks need to the cluster once.
+
+        As a task's result, not by `scatter`: what was scattered is lost with its last holder, a
+        result is made again.
+        """
+        return self._submit(_identity, args)
+
+    def _submit(self, function: Callable[..., object], *args: object) -> Any:
+        import warnings
+
+        with warnings.catch_warnings():
+            # Dask warns that large arguments are slow; these travel once.
+            warnings.simplefilter("ignore", UserWarning)
+            try:
+                return self.client.submit(function, *args, pure=False)
+            except Exception as error:  # noqa: BLE001 - Dask's own kinds are many
+                raise self._lost(error) from None
+
+    def _result(self, future: Any) -> Any:
+        while True:
+            try:
+                return future.result(timeout=LOOK_EVERY_S)
+            except TimeoutError as error:
+                if future.done():
+                    raise self._lost(error) from None
+                self._look()
+            except ModuleNotFoundError as error:
+                raise WorkerError(
+                    f"{self.address}: a worker lacks a package ({error}); install speakergmm "
+                    f"{__version__} on all machines of the cluster"
+                ) from None
+            except BaseException as error:
+                # Not the work's own error, but Dask's: a lost worker, scheduler or connection.
+                if type(error).__module__.partition(".")[0] in DASK_MODULES:
+                    raise self._lost(error) from None
+                raise
+
+    def _look(self) -> None:
+        """Give up when no worker has been seen for too long."""
+        now = time.monotonic()
+        if self.n_threads:
+            self.seen_alive = now
+        elif now - self.seen_alive > self.patience_s:
+            raise WorkerError(
+                f"{self.address}: the cluster has had no worker for {self.patience_s:g} s; start "
+                "some, then run the same command again: what was finished is kept"
+            )
+
+    def _lost(self, error: BaseException) -> WorkerError:
+        reason = f"{type(error).__name__}: {error}".strip().rstrip(":").splitlines()[0]
+        return WorkerError(
+            f"{self.address}: the cluster failed ({reason}); see to its scheduler and workers, "
+            "then run the same command again: what was finished is kept"
+        )
+
+
+class _Pending:
+    """A sum on the cluster that is not there yet, so that `tree_sum` can plan with it."""
+
+    def __init__(self, cluster: Cluster, future: Any) -> None:
+        self.cluster, self.future = cluster, future
+
+    def __add__(self, other: _Pending) -> _Pending:
+        future = self.cluster._submit(_add, self.future, other.future)
+        return _Pending(self.cluster, future)
+
+
+def _identity(value: Result) -> Result:
+    return value
+
+
+def _add(a: Sum, b: Sum) -> Sum:
+    return a + b
+
+
+def _check_version(version: str) -> None:
+    if version != __version__:
+        raise WorkerError(
+            f"a worker has speakergmm {__version__}, the client {version}; install the same "
+            "version on all machines of the cluster"
+        )
+
+
+def _work(
+    version: str, function: Callable[..., Result], item: Item, args: tuple[object, ...]
+) -> Result:
+    _check_version(version)
+    with single_threaded_libraries():
+        return function(item, *args)
+
+
+def _work_run(
+    version: str, function: Callable[..., Sum], items: Sequence[Item], args: tuple[object, ...]
+) -> Sum | None:
+    _check_version(version)
+    with single_threaded_libraries():
+        return tree_sum(function(item, *args) for item in items)
