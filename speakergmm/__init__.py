@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Verification,
         Verifier,
         fit_calibration,
+        linear_score,
         log_likelihood_ratio,
     )
 
@@ -50,7 +51,8 @@ _PLACES = {
         "map_adapt", "train_ubm",
     ),
     "speakergmm.verification": (
-        "Calibration", "Verification", "Verifier", "fit_calibration", "log_likelihood_ratio",
+        "Calibration", "Verification", "Verifier", "fit_calibration", "linear_score",
+        "log_likelihood_ratio",
     ),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
@@ -75,6 +77,7 @@ __all__ = [
     "eer_interpolated",
     "features",
     "fit_calibration",
+    "linear_score",
     "log_likelihood_ratio",
     "map_adapt",
     "min_cllr",

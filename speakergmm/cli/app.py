@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 EXIT_FAILED, EXIT_REJECTED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 3, 130, 141
 
 # Commands that keep what they have finished.
-RESUMABLE = frozenset({"demo", "recipe", "ubm"})
+RESUMABLE = frozenset({"demo", "features", "recipe", "ubm"})
 
 # Command → the module that holds it, under the same name; listed in the order of the work.
 COMMANDS = {
     "demo": "demo",
     "recipe": "recipe",
+    "features": "features",
     "ubm": "ubm",
     "enroll": "speakers",
     "verify": "speakers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from speakergmm.evaluation import CostModel, Evaluation
+    from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.verification import EnrollmentConfig
 
@@ -30,6 +32,18 @@ jobs_option = click.option(
     type=click.IntRange(min=1),
     help="Workers. Results do not depend on it.  [default: the cores that may be used]",
 )
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on the Dask cluster of this scheduler, such as tcp://10.0.0.7:8786, instead of on "
+    "this machine. All its machines must see the same files.",
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file with settings, such as a recipe's.",
+)
+split_option = click.option("--split", help="Use only the utterances of this split.")
 audio_option = click.option(
     "--audio",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -62,6 +76,24 @@ def enrollment_config(relevance_factor: float | None) -> EnrollmentConfig:
     from speakergmm.verification import EnrollmentConfig
 
     return EnrollmentConfig() if relevance_factor is None else EnrollmentConfig(relevance_factor)
+
+
+@contextmanager
+def chosen_workers(jobs: int | None, scheduler: str | None) -> Iterator[Jobs]:
+    """Give the workers that the options ask for, and leave a cluster at the end."""
+    if scheduler is None:
+        yield jobs
+        return
+    if jobs is not None:
+        raise click.UsageError(
+            "--jobs is for work on this machine, --scheduler for a cluster; give one of them."
+        )
+    from speakergmm.parallel import Cluster
+
+    # What goes wrong is said in one line by the error; Dask would add pages.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with Cluster(scheduler) as cluster:
+        yield cluster
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:

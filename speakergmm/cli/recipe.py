@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from speakergmm.cli.console import (
+    chosen_workers,
     jobs_option,
     parse_settings,
     print_evaluations,
     quiet_option,
+    scheduler_option,
     set_option,
     showing_progress,
 )
@@ -41,6 +43,7 @@ def recipe() -> None:
 )
 @set_option
 @jobs_option
+@scheduler_option
 @quiet_option
 @click.pass_context
 def run(
@@ -51,6 +54,7 @@ def run(
     force_from: str | None,
     settings: tuple[str, ...],
     jobs: int | None,
+    scheduler: str | None,
     quiet: bool,
 ) -> None:
     """Run the experiment in RECIPE, a folder with a recipe.toml.
@@ -67,13 +71,16 @@ def run(
     from speakergmm.recipes import Experiment, load_recipe
 
     loaded = load_recipe(path, parse_settings(settings))
-    with showing_progress(quiet=quiet) as progress:
+    with (
+        chosen_workers(jobs, scheduler) as workers,
+        showing_progress(quiet=quiet) as progress,
+    ):
         result = Experiment(
             loaded,
             corpus,
             output,
             force_from=force_from,
-            jobs=jobs,
+            jobs=workers,
             progress=progress,
             command=ctx.obj,
         ).run()

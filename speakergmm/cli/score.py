@@ -8,10 +8,12 @@ import click
 
 from speakergmm.cli.console import (
     audio_option,
+    chosen_workers,
     frames_option,
     jobs_option,
     quiet_option,
     relevance_option,
+    scheduler_option,
     showing_progress,
     ubm_option,
 )
@@ -36,7 +38,13 @@ from speakergmm.cli.console import (
 @audio_option
 @frames_option
 @relevance_option
+@click.option(
+    "--top-c",
+    type=click.IntRange(min=1),
+    help="Score by the so many best components of each frame; 5 to 10 are usual.  [default: all]",
+)
 @jobs_option
+@scheduler_option
 @quiet_option
 def score(
     lists: Path,
@@ -46,7 +54,9 @@ def score(
     audio: Path | None,
     frames: Path | None,
     relevance_factor: float | None,
+    top_c: int | None,
     jobs: int | None,
+    scheduler: str | None,
     quiet: bool,
 ) -> None:
     """Score the trials of a folder of lists.
@@ -60,20 +70,28 @@ def score(
       speakergmm score lists/ --utterances utterances.csv --ubm ubm.safetensors
       speakergmm score lists/ --utterances utterances.csv --audio /data --ubm ubm.safetensors \\
           --output scores.csv && speakergmm evaluate scores.csv
+      speakergmm score lists/ --utterances utterances.csv --ubm ubm.safetensors --top-c 5
     """
     from speakergmm.cli.console import enrollment_config
-    from speakergmm.recipes import score_lists
+    from speakergmm.recipes import Settings, score_lists
+    from speakergmm.verification import ScoringConfig
 
-    with showing_progress(quiet=quiet) as progress:
+    settings = Settings(
+        enrollment=enrollment_config(relevance_factor), scoring=ScoringConfig(top_c)
+    )
+    with (
+        chosen_workers(jobs, scheduler) as workers,
+        showing_progress(quiet=quiet) as progress,
+    ):
         scores = score_lists(
             lists,
             utterances,
             ubm,
             output,
-            enrollment_config(relevance_factor),
+            settings,
             audio=audio,
             frames=frames,
-            jobs=jobs,
+            jobs=workers,
             progress=progress,
         )
     n_target = int(scores.trials.is_target.sum())

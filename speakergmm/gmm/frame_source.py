@@ -134,7 +134,8 @@ def check_all_finite(source: FrameSource) -> None:
         if len(bad):
             row, feature = bad[0]
             raise FrameError(
-                f"{source.name_frame(first + int(row))}, feature {feature} is {rows[row, feature]}; "
+                f"{source.name_frame(first + int(row))}, feature {feature} is "
+                f"{rows[row, feature]}; "
                 "expected finite numbers: extract the features again"
             )
         first += len(chunk)

@@ -22,6 +22,7 @@ __all__ = [
     "Jobs",
     "Workers",
     "available_cores",
+    "describe_jobs",
     "is_remote",
     "map_in_order",
     "single_threaded_libraries",
@@ -87,7 +88,14 @@ def sum_in_order(
 
 def is_remote(jobs: Jobs) -> bool:
     """Tell whether the work is done by other processes, to which only shared disks are known."""
-    return not (jobs is None or isinstance(jobs, (int, Threads)))
+    return not (jobs is None or isinstance(jobs, int))
+
+
+def describe_jobs(jobs: Jobs) -> str:
+    """Say who does the work: "2 threads", or the address of a cluster."""
+    if not is_remote(jobs):
+        return f"{available_cores() if jobs is None else jobs} threads"
+    return f"cluster at {getattr(jobs, 'address', jobs)}"
 
 
 def _workers(jobs: Jobs) -> Workers:

@@ -2,15 +2,17 @@
 
 from speakergmm.recipes.config import Recipe, Settings, load_recipe, load_settings
 from speakergmm.recipes.experiment import Experiment, ExperimentResult
-from speakergmm.recipes.lists import score_lists, train_on_list
+from speakergmm.recipes.lists import extract_list, score_lists, train_on_list, train_on_store
 
 __all__ = [
     "Experiment",
     "ExperimentResult",
     "Recipe",
     "Settings",
+    "extract_list",
     "load_recipe",
     "load_settings",
     "score_lists",
     "train_on_list",
+    "train_on_store",
 ]

@@ -13,7 +13,7 @@ from speakergmm.errors import ConfigError, MissingError
 from speakergmm.evaluation import EvaluationConfig
 from speakergmm.features import FrontEndConfig
 from speakergmm.gmm import TrainingConfig
-from speakergmm.verification import EnrollmentConfig
+from speakergmm.verification import EnrollmentConfig, ScoringConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +74,7 @@ class Settings:
     ubm: UbmSettings = field(default_factory=UbmSettings)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     enrollment: EnrollmentConfig = field(default_factory=EnrollmentConfig)
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -104,6 +105,7 @@ TABLES: dict[str, Any] = {
     "ubm": UbmSettings,
     "training": TrainingConfig,
     "enrollment": EnrollmentConfig,
+    "scoring": ScoringConfig,
     "evaluation": EvaluationConfig,
 }
 

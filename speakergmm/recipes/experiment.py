@@ -19,7 +19,7 @@ from speakergmm.evaluation.report import ReportContents, write_report
 from speakergmm.features import FrameStore, extract_features
 from speakergmm.files import file_digest, locked, remove, value_digest, write_json
 from speakergmm.gmm.model_file import load_background_model, software_versions
-from speakergmm.parallel import available_cores
+from speakergmm.parallel import available_cores, describe_jobs
 from speakergmm.progress import SILENT
 from speakergmm.recipes import steps
 from speakergmm.recipes.stage_log import StageLog, StageResult
@@ -211,6 +211,7 @@ class Experiment:
         enrolled = {s: f"{s}/enrollment.safetensors" for s in protocols}
         inputs = [
             dataclasses.asdict(self.recipe.settings.enrollment),
+            dataclasses.asdict(self.recipe.settings.scoring),
             self.log.output_digest("ubm", UBM_FILE),
             [
                 [
@@ -232,7 +233,7 @@ class Experiment:
                     protocol,
                     store,
                     ubm,
-                    self.recipe.settings.enrollment,
+                    self.recipe.settings,
                     jobs=self.jobs,
                     progress=self.progress,
                 )
@@ -316,5 +317,5 @@ class Experiment:
                 "ubm": self.log.output_digest("ubm", UBM_FILE),
                 "scores": self.log.output_digest("scoring", "scores.csv"),
             },
-            "jobs": self.jobs or available_cores(),
+            "workers": describe_jobs(self.jobs),
         }

@@ -9,30 +9,80 @@ from typing import TYPE_CHECKING
 
 from speakergmm.audio import duration_s
 from speakergmm.corpora import Scores, read_protocol, read_utterances, write_scores
-from speakergmm.errors import ManifestError
-from speakergmm.features import extract_features
+from speakergmm.errors import ConfigError, ManifestError
+from speakergmm.features import FrameStore, extract_features
 from speakergmm.gmm.model_file import load_background_model
+from speakergmm.parallel import is_remote
 from speakergmm.progress import SILENT
 from speakergmm.recipes.steps import enroll_models, score_split, train_background_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from speakergmm.features import FrontEndConfig
     from speakergmm.gmm.model_file import BackgroundModel
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Settings
-    from speakergmm.verification import EnrollmentConfig
 
 
 @contextmanager
-def _frames_folder(wanted: Path | None) -> Iterator[Path]:
+def _frames_folder(wanted: Path | None, jobs: Jobs) -> Iterator[Path]:
     """Give the folder in which frames are kept, or one that is gone afterwards."""
     if wanted is not None:
         yield wanted
+    elif is_remote(jobs):
+        raise ConfigError(
+            "a cluster's machines share frames through a folder that all of them see; give one "
+            "(--frames FOLDER)"
+        )
     else:
         with tempfile.TemporaryDirectory(prefix="speakergmm-") as folder:
             yield Path(folder) / "frames"
+
+
+def extract_list(
+    utterances_file: Path | str,
+    output: Path | str,
+    front_end: FrontEndConfig,
+    *,
+    audio: Path | None = None,
+    split: str | None = None,
+    jobs: Jobs = None,
+    progress: Progress = SILENT,
+) -> tuple[FrameStore, int]:
+    """Compute the frames of a list's utterances into a store, or bring the store up to date.
+
+    Parameters
+    ----------
+    utterances_file : path
+        ``utterances.csv``.
+    output : path
+        The store's folder.
+    audio : path, optional
+        Where the list's paths begin; default: its folder.
+    split : str, optional
+        Use only the utterances of this split.
+
+    Returns
+    -------
+    store : FrameStore
+    n_computed : int
+        Utterances whose frames were not there yet.
+
+    Raises
+    ------
+    ManifestError, AudioError, OutputError
+        When the list or a recording cannot be used, or the store cannot be written.
+    """
+    utterances = read_utterances(utterances_file, audio, durations=duration_s)
+    chosen = {u: v for u, v in utterances.items() if split is None or v.split == split}
+    if not chosen:
+        found = ", ".join(sorted({repr(u.split) for u in utterances.values()}))
+        raise ManifestError(
+            f"{utterances_file}: no utterance of split {split!r}; splits are {found}"
+        )
+    return extract_features(chosen, output, front_end, jobs=jobs, progress=progress)
 
 
 def train_on_list(
@@ -67,20 +117,50 @@ def train_on_list(
     ManifestError, AudioError, FrameError, OutputError
         When the list, a recording or the frames cannot be used, or the file cannot be written.
     """
-    utterances = read_utterances(utterances_file, audio, durations=duration_s)
-    chosen = {u: v for u, v in utterances.items() if split is None or v.split == split}
-    if not chosen:
-        found = ", ".join(sorted({repr(u.split) for u in utterances.values()}))
-        raise ManifestError(
-            f"{utterances_file}: no utterance of split {split!r}; splits are {found}"
-        )
-    with _frames_folder(frames) as folder:
-        store, _ = extract_features(
-            chosen, folder, settings.front_end, jobs=jobs, progress=progress
+    with _frames_folder(frames, jobs) as folder:
+        store, _ = extract_list(
+            utterances_file,
+            folder,
+            settings.front_end,
+            audio=audio,
+            split=split,
+            jobs=jobs,
+            progress=progress,
         )
         return train_background_model(
             Path(output), store, settings, seed=seed, jobs=jobs, progress=progress
         )
+
+
+def train_on_store(
+    folder: Path | str,
+    output: Path | str,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    jobs: Jobs = None,
+    progress: Progress = SILENT,
+) -> BackgroundModel:
+    """Train a UBM on the frames of a store and write its file.
+
+    Parameters
+    ----------
+    folder : path
+        The store, from `extract_list` or `speakergmm.features.extract_features`.
+    output : path
+        The model file.
+    settings : Settings
+        Of these, ``ubm`` and ``training`` are used; the front end is the store's.
+
+    Raises
+    ------
+    FrameStoreError, FrameError, OutputError
+        When the store or its frames cannot be used, or the file cannot be written.
+    """
+    store = FrameStore.open(folder)
+    return train_background_model(
+        Path(output), store, settings, seed=seed, jobs=jobs, progress=progress
+    )
 
 
 def score_lists(
@@ -88,7 +168,7 @@ def score_lists(
     utterances_file: Path | str,
     ubm: Path | str,
     output: Path | str,
-    settings: EnrollmentConfig,
+    settings: Settings,
     *,
     audio: Path | None = None,
     frames: Path | None = None,
@@ -104,6 +184,8 @@ def score_lists(
         ``trials.csv``.
     ubm : path
         Model file; its front end makes the frames.
+    settings : Settings
+        Of these, ``enrollment`` and ``scoring`` are used.
 
     Raises
     ------
@@ -122,7 +204,7 @@ def score_lists(
     )
     pools = [*protocol.enrollment.values(), *protocol.tests.values()]
     used = dict.fromkeys(utterance_id for pool in pools for utterance_id in pool)
-    with _frames_folder(frames) as folder, tempfile.TemporaryDirectory() as scratch:
+    with _frames_folder(frames, jobs) as folder, tempfile.TemporaryDirectory() as scratch:
         store, _ = extract_features(
             {u: utterances[u] for u in used}, folder, model.front_end, jobs=jobs, progress=progress
         )

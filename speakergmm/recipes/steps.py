@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -20,6 +21,8 @@ from speakergmm.verification import fit_calibration, score_trials
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from speakergmm.corpora import Pools, Protocol, Trials, Utterances
     from speakergmm.features import FrameStore
@@ -174,12 +177,24 @@ class AdaptedModels(Sequence[DiagonalGMM]):
         return self.settings.speaker_model(self.ubm, statistics)
 
 
+@dataclass(frozen=True)
+class PooledTests:
+    """Loads the frames of a test: of all its utterances, one after the other."""
+
+    store: FrameStore
+    tests: Pools
+
+    def __call__(self, test_id: str) -> NDArray[np.float32]:
+        """Read the frames (T, D)."""
+        return self.store.pooled(self.tests[test_id])
+
+
 def score_split(
     enrollment_file: Path,
     protocol: Protocol,
     store: FrameStore,
     ubm: DiagonalGMM,
-    settings: EnrollmentConfig,
+    settings: Settings,
     *,
     jobs: Jobs,
     progress: Progress,
@@ -188,10 +203,11 @@ def score_split(
     row = {model_id: i for i, model_id in enumerate(protocol.enrollment)}
     rows = [row[model_id] for model_id in protocol.trials.model_ids]
     values = score_trials(
-        AdaptedModels(enrollment_file, rows, ubm, settings),
+        AdaptedModels(enrollment_file, rows, ubm, settings.enrollment),
         ubm,
-        lambda test_id: store.pooled(protocol.tests[test_id]),
+        PooledTests(store, protocol.tests),
         protocol.trials,
+        top_c=settings.scoring.top_c,
         jobs=jobs,
         progress=progress,
     )

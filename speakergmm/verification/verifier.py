@@ -16,7 +16,7 @@ from speakergmm.gmm import Statistics, accumulate
 from speakergmm.gmm.model_file import load_background_model, model_digest
 from speakergmm.parallel import single_threaded_libraries
 from speakergmm.verification.enrollment import EnrollmentConfig
-from speakergmm.verification.scoring import log_likelihood_ratio
+from speakergmm.verification.ratio import log_likelihood_ratio
 from speakergmm.verification.speaker_store import SpeakerStore
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ import pytest
 from speakergmm.errors import ManifestError
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import load_settings, score_lists, train_on_list
-from speakergmm.verification import EnrollmentConfig
 
 SETTINGS = load_settings(None, {"ubm.n_components": "4", "training.max_iterations": "3"})
 
@@ -30,7 +29,7 @@ def test_train_and_score_are_the_stages_of_a_recipe(small_corpus, small_recipe, 
         lists,
         recipe_ubm,
         tmp_path / "scores.csv",
-        recipe.settings.enrollment,
+        recipe.settings,
     )
     theirs = (tmp_path / "out" / "scores.csv").read_text().splitlines()
     ours = (tmp_path / "scores.csv").read_text().splitlines()
@@ -46,7 +45,7 @@ def test_without_trials_every_model_meets_every_test(small_corpus, tmp_path):
     for name in ("enrollment.csv", "tests.csv"):
         (lists / name).write_bytes((small_corpus / "development" / name).read_bytes())
     output = tmp_path / "scores.csv"
-    scores = score_lists(lists, utterances, ubm, output, EnrollmentConfig())
+    scores = score_lists(lists, utterances, ubm, output, SETTINGS)
     assert len(scores.trials) == 5 * 10
     assert scores.trials.is_target.sum() == 10
 

@@ -15,7 +15,7 @@ from speakergmm import DiagonalGMM, Statistics, accumulate, log_likelihood_ratio
 from speakergmm.corpora import Trials
 from speakergmm.errors import ConfigError, FrameError, ModelError
 from speakergmm.gmm import densities
-from speakergmm.verification import score_trials, scoring
+from speakergmm.verification import bank, score_trials, scoring
 
 LAW = settings(derandomize=True, deadline=None, max_examples=40)
 PARAMETERS = ("means", "means+variances", "means+weights", "all")
@@ -356,7 +356,7 @@ def test_cuts_into_banks_and_blocks_do_not_matter(monkeypatch, dtype, block_cell
     ]
     if block_cells:
         monkeypatch.setattr(densities, "BLOCK_CELLS", block_cells)
-        monkeypatch.setattr(scoring, "BLOCK_CELLS", block_cells)
+        monkeypatch.setattr(bank, "BLOCK_CELLS", block_cells)
     if bank_values:
         monkeypatch.setattr(scoring, "BANK_VALUES", bank_values)
     scores = score_trials(models, ubm, tests.load, trials)

@@ -8,7 +8,7 @@ import pytest
 from speakergmm.corpora import read_protocol, read_scores, read_utterances
 from speakergmm.errors import AudioError, ConfigError, MissingError, ModelFileError
 from speakergmm.recipes import load_settings, score_lists, train_on_list
-from speakergmm.verification import EnrollmentConfig, Verifier
+from speakergmm.verification import Verifier
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_verification_gives_the_score_of_the_batch(small_corpus, ubm, protocol, 
         small_corpus / "utterances.csv",
         ubm,
         tmp_path / "scores.csv",
-        EnrollmentConfig(),
+        load_settings(None, {}),
     )
     by_trial = {
         (scores.trials.model_ids[m], scores.trials.test_ids[t]): score
