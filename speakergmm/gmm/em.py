@@ -12,12 +12,14 @@ from speakergmm.config import check_choice, check_range, check_whole
 from speakergmm.gmm.model import DiagonalGMM
 from speakergmm.gmm.statistics import Statistics, accumulate_centered, statistics_center
 from speakergmm.parallel import sum_in_order
+from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.gmm.frame_source import Chunk, FrameSource
     from speakergmm.parallel import Jobs
+    from speakergmm.progress import Progress
 
 # Half the distance, in standard deviations, between the halves of a component that is split.
 SPLIT_OFFSET = 0.5
@@ -106,9 +108,13 @@ def iterate(
     variance_floor: NDArray[np.float64],
     config: TrainingConfig,
     jobs: Jobs,
+    progress: Progress = SILENT,
 ) -> TrainingState:
-    """Do one iteration: E-step, a look at the gain, M-step, repair of dead components."""
-    statistics = expectation(state.gmm, source, jobs)
+    """Do one iteration: E-step, a look at the gain, M-step, repair of dead components.
+
+    ``progress`` advances by one for each chunk of the source.
+    """
+    statistics = expectation(state.gmm, source, jobs, progress)
     likelihood = statistics.mean_log_likelihood
     before = state.mean_log_likelihood
     gain = likelihood - before[-1] if before else math.inf
@@ -142,12 +148,14 @@ def iterate(
     )
 
 
-def expectation(gmm: DiagonalGMM, source: FrameSource, jobs: Jobs) -> Statistics:
+def expectation(
+    gmm: DiagonalGMM, source: FrameSource, jobs: Jobs, progress: Progress = SILENT
+) -> Statistics:
     """E-step: statistics of all frames about the model's center, summed in the order of chunks."""
     # Computed before the workers share it.
     _ = gmm.block_densities
     zero = Statistics.zero(gmm.n_components, gmm.n_features)
-    return sum_in_order(_chunk_statistics, source.chunks, zero, gmm, jobs=jobs)
+    return sum_in_order(_chunk_statistics, source.chunks, zero, gmm, jobs=jobs, progress=progress)
 
 
 def _chunk_statistics(chunk: Chunk, gmm: DiagonalGMM) -> Statistics:

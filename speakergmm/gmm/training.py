@@ -139,14 +139,16 @@ def train_ubm(
         # EM can only promise not to fall when it starts within the floors.
         weights = floored_weights(gmm.weights, config.weight_floor / n_components)
         state = TrainingState(dataclasses.replace(gmm, weights=weights))
-    progress.start("UBM: EM", config.max_iterations)
-    progress.advance(len(state.floored_variances))
+    progress.start("UBM: EM", config.max_iterations * len(source.chunks))
+    progress.advance(len(state.floored_variances) * len(source.chunks))
     while not state.is_finished(config):
         if keeper:
             keeper.save(state)
-        state = iterate(state, source, floor, config, jobs)
-        progress.advance()
-        progress.note(f"log-likelihood per frame {state.mean_log_likelihood[-1]:.4f}")
+        state = iterate(state, source, floor, config, jobs, progress)
+        progress.note(
+            f"{len(state.mean_log_likelihood)} iterations, log-likelihood per frame "
+            f"{state.mean_log_likelihood[-1]:.4f}"
+        )
     history = TrainingHistory(
         state.mean_log_likelihood,
         state.floored_variances,

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from speakergmm.parallel.local import Threads, available_cores, single_threaded_libraries
 from speakergmm.parallel.tree import Addable, tree_sum
+from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from speakergmm.parallel.cluster import Cluster as Cluster
+    from speakergmm.progress import Progress
 
 __all__ = [
     "Cluster",
@@ -44,9 +46,16 @@ class Workers(Protocol):
         """Yield ``function(item, *args)`` for every item, in the order of the items."""
 
     def sum(
-        self, function: Callable[..., Sum], items: Iterable[Item], args: tuple[object, ...]
+        self,
+        function: Callable[..., Sum],
+        items: Iterable[Item],
+        args: tuple[object, ...],
+        advance: Callable[[int], object],
     ) -> Sum | None:
-        """Sum ``function(item, *args)`` as `tree_sum` does; None of no items."""
+        """Sum ``function(item, *args)`` as `tree_sum` does; None of no items.
+
+        ``advance`` is told of items that are done.
+        """
 
 
 # What functions that take time accept: a number of threads, a `Cluster`, or None for as many
@@ -80,9 +89,13 @@ def sum_in_order(
     zero: Sum,
     *args: object,
     jobs: Jobs = None,
+    progress: Progress = SILENT,
 ) -> Sum:
-    """Sum ``function(item, *args)`` over the items, as `tree_sum` does; ``zero`` of no items."""
-    total = _workers(jobs).sum(function, items, args)
+    """Sum ``function(item, *args)`` over the items, as `tree_sum` does; ``zero`` of no items.
+
+    ``progress`` advances by one for each item.
+    """
+    total = _workers(jobs).sum(function, items, args, progress.advance)
     return zero if total is None else total
 
 

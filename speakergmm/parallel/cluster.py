@@ -122,7 +122,11 @@ class Cluster:
             yield self._result(waiting.popleft())
 
     def sum(
-        self, function: Callable[..., Sum], items: Iterable[Item], args: tuple[object, ...]
+        self,
+        function: Callable[..., Sum],
+        items: Iterable[Item],
+        args: tuple[object, ...],
+        advance: Callable[[int], object],
     ) -> Sum | None:
         """Sum ``function(item, *args)`` as `tree_sum` does; None of no items.
 
@@ -135,13 +139,15 @@ class Cluster:
         run = 1
         while run < LONGEST_RUN and 2 * run * wanted <= len(items):
             run *= 2
-        total = tree_sum(
-            _Pending(
-                self,
-                self._submit(_work_run, __version__, function, items[i : i + run], shared),
-            )
-            for i in range(0, len(items), run)
-        )
+
+        def terms() -> Iterator[_Pending]:
+            for i in range(0, len(items), run):
+                part = items[i : i + run]
+                future = self._submit(_work_run, __version__, function, part, shared)
+                future.add_done_callback(_told(advance, len(part)))
+                yield _Pending(self, future)
+
+        total = tree_sum(terms())
         return None if total is None else self._result(total.future)
 
     def _share(self, args: tuple[object, ...]) -> Any:
@@ -210,6 +216,11 @@ class _Pending:
     def __add__(self, other: _Pending) -> _Pending:
         future = self.cluster._submit(_add, self.future, other.future)
         return _Pending(self.cluster, future)
+
+
+def _told(advance: Callable[[int], object], n_done: int) -> Callable[[Any], object]:
+    """Make what a future calls when it is done."""
+    return lambda _: advance(n_done)
 
 
 def _identity(value: Result) -> Result:

@@ -111,7 +111,17 @@ class Threads:
                     pool.shutdown(wait=True, cancel_futures=True)
 
     def sum(
-        self, function: Callable[..., Sum], items: Iterable[Item], args: tuple[object, ...]
+        self,
+        function: Callable[..., Sum],
+        items: Iterable[Item],
+        args: tuple[object, ...],
+        advance: Callable[[int], object],
     ) -> Sum | None:
         """Sum ``function(item, *args)`` as `tree_sum` does; None of no items."""
-        return tree_sum(self.map(function, items, args))
+
+        def terms() -> Iterator[Sum]:
+            for term in self.map(function, items, args):
+                yield term
+                advance(1)
+
+        return tree_sum(terms())
