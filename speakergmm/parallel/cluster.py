@@ -30,6 +30,9 @@ LONGEST_RUN = 64
 # Where errors come from that say something of the cluster, not of the work.
 DASK_MODULES = frozenset({"distributed", "dask", "tornado", "asyncio", "concurrent"})
 
+# How long a scheduler may take to answer.
+CONNECT_S = 10.0
+
 # How often the client looks whether the scheduler and any worker are still there.
 LOOK_EVERY_S = 2.0
 
@@ -46,7 +49,8 @@ class Cluster:
     address : str
         Of the scheduler, such as ``tcp://10.0.0.7:8786``.
     patience_s : float
-        How long to wait for the scheduler to answer, and for a worker where there is none.
+        How long to wait for a worker where there is none; for the scheduler to answer, no longer
+        than `CONNECT_S`.
 
     Raises
     ------
@@ -65,7 +69,7 @@ class Cluster:
         connect: Any = Client
         try:
             self.client = connect(
-                address, timeout=patience_s, set_as_default=False, name="speakergmm"
+                address, timeout=min(patience_s, CONNECT_S), set_as_default=False, name="speakergmm"
             )
         except Exception as error:  # noqa: BLE001 - what stands there may answer anything
             reason = str(error) or type(error).__name__

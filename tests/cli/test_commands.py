@@ -14,8 +14,9 @@ from speakergmm.corpora import read_scores
 pytestmark = pytest.mark.usefixtures("leaves_nothing_half_written")
 
 COMMANDS = [
-    [], ["demo"], ["recipe"], ["recipe", "run"], ["recipe", "list"], ["recipe", "show"], ["ubm"],
-    ["ubm", "train"], ["enroll"], ["verify"], ["score"], ["evaluate"], ["model"], ["model", "show"],
+    [], ["demo"], ["recipe"], ["recipe", "run"], ["recipe", "list"], ["recipe", "show"],
+    ["features"], ["features", "extract"], ["ubm"], ["ubm", "train"], ["enroll"], ["verify"],
+    ["score"], ["evaluate"], ["model"], ["model", "show"],
 ]  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def test_help_teaches_by_example(cli, command):
     answer = cli(*command, "--help")
     assert answer.status == 0
     assert answer.out.startswith(f"Usage: speakergmm {' '.join(command)}".rstrip())
-    if command not in ([], ["recipe"], ["ubm"], ["model"], ["recipe", "list"]):
+    if command not in ([], ["recipe"], ["features"], ["ubm"], ["model"], ["recipe", "list"]):
         assert "Example" in answer.out
         assert f"\n    speakergmm {' '.join(command)} " in answer.out
     # An example that was rewrapped would show the marker that forbids it.
