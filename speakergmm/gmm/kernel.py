@@ -59,6 +59,12 @@ HALF, ONE, ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
 EXPONENT_BIAS, EXPONENT_SHIFT = np.int32(127), np.int32(23)
 
 
+# Arrays that are only read may be read-only: mapped from a file, or sent by another process.
+READ_ANY = types.Array(float32, 2, "A", readonly=True)
+READ_1, READ_2, READ_3 = (types.Array(float32, n, "C", readonly=True) for n in (1, 2, 3))
+READ_INDEX = types.Array(int32, 1, "C", readonly=True)
+
+
 def compiled(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile ahead for fixed types, and keep the result on disk where that is possible."""
     compiler: Any = njit
@@ -167,7 +173,7 @@ def _move_to_center(moments: NDArray[np.float64], far: FarComponents) -> None:
     moments[far.index] = np.hstack(moved)
 
 
-@compiled(int64(float32[:, :], float32[::1], float32[::1], float32[:, ::1]))
+@compiled(int64(READ_ANY, READ_1, READ_1, float32[:, ::1]))
 def expand_near(  # pragma: no cover
     frames: NDArray[np.float32],
     center: NDArray[np.float32],
@@ -197,8 +203,7 @@ def expand_near(  # pragma: no cover
 
 @compiled(
     types.Tuple((float64, int64))(  # type: ignore[no-untyped-call]
-        float32[:, ::1], float32[:, ::1], float32[:, ::1], int32[::1], int64,
-        float32[:, ::1], float32[:, ::1], float32[::1],
+        READ_2, READ_2, float32[:, ::1], READ_INDEX, int64, READ_2, READ_2, READ_1,
     )
 )  # fmt: skip
 def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
@@ -306,6 +311,6 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
             else:
                 for j in range(width):
                     moment[j] += weight * x_row[j]
-        log_likelihood += top + math.log(total)
+        log_likelihood += np.float64(top) + math.log(np.float64(total))
         n_pairs += k
     return log_likelihood, n_pairs

@@ -25,7 +25,7 @@ Sum = TypeVar("Sum", bound=Addable)
 TASKS_PER_THREAD = 8
 
 # Items that one task sums at most.
-LONGEST_RUN = 64
+LONGEST_RUN = 256
 
 # Where errors come from that say something of the cluster, not of the work.
 DASK_MODULES = frozenset({"distributed", "dask", "tornado", "asyncio", "concurrent"})

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import float32, float64, int32, int64, void
+from numba import float32, float64, int32, int64, types, void
 
 from speakergmm.gmm.kernel import (
     EXPONENT_BIAS,
@@ -25,6 +25,8 @@ from speakergmm.gmm.kernel import (
     P3,
     P4,
     P5,
+    READ_2,
+    READ_3,
     ZERO,
     compiled,
 )
@@ -35,11 +37,14 @@ if TYPE_CHECKING:
 # e^x of what lies further below the largest is no part of a float32 sum.
 LOWEST = np.float32(-80.0)
 
+# Columns that are computed side by side.
+LANES = 16
+
 # Components whose maximum is looked at together in the search for the best.
 GROUP = 8
 
 
-@compiled(void(float32[:, :, ::1], float32[:, ::1], float64[::1]))
+@compiled(void(READ_3, READ_2, float64[::1]))
 def add_log_likelihoods(  # pragma: no cover
     differences: NDArray[np.float32], background: NDArray[np.float32], sums: NDArray[np.float64]
 ) -> None:
@@ -76,10 +81,10 @@ def add_log_likelihoods(  # pragma: no cover
             total = ZERO
             for c in range(n_components):
                 total += value[c] * power[c]
-            sums[m] += top + math.log(total)
+            sums[m] += np.float64(top) + math.log(np.float64(total))
 
 
-@compiled(void(float32[:, ::1], int32[:, ::1], float32[:, ::1]))
+@compiled(void(READ_2, int32[:, ::1], float32[:, ::1]))
 def find_best(  # pragma: no cover
     joint: NDArray[np.float32], index: NDArray[np.int32], value: NDArray[np.float32]
 ) -> None:
@@ -128,11 +133,11 @@ def find_best(  # pragma: no cover
 
 @compiled(
     void(
-        float32[:, ::1], int32[:, ::1], float32[:, ::1], float32[:, :, ::1], int64[::1],
+        READ_2, int32[:, ::1], READ_2, READ_3, types.Array(int64, 1, "C", readonly=True),
         float64[::1],
     )
 )  # fmt: skip
-def add_top_ratios(  # pragma: no cover
+def add_top_ratios(  # noqa: PLR0912  # pragma: no cover
     expanded: NDArray[np.float32],
     index: NDArray[np.int32],
     value: NDArray[np.float32],
@@ -157,15 +162,18 @@ def add_top_ratios(  # pragma: no cover
         Each one's sum of ratios is added to it.
     """
     n_best, n_models, width = index.shape[1], len(models), expanded.shape[1]
-    # The last column is the background model, whose differences are 0.
-    joint = np.zeros((n_best, n_models + 1), np.float32)
-    top = np.empty(n_models + 1, np.float32)
-    total = np.empty(n_models + 1, np.float32)
-    exponent = np.empty(n_models + 1, np.int32)
+    # The columns after the speakers are the background model, whose differences are 0. They fill up
+    # whole blocks of lanes, so that all columns are rounded alike: equal models score exactly 0.
+    n_columns = (n_models // LANES + 1) * LANES
+    joint = np.zeros((n_best, n_columns), np.float32)
+    top = np.empty(n_columns, np.float32)
+    total = np.empty(n_columns, np.float32)
+    exponent = np.empty(n_columns, np.int32)
     power = exponent.view(np.float32)
+    log_likelihoods = np.empty(n_columns)
     for t in range(expanded.shape[0]):
         x_row = expanded[t]
-        for m in range(n_models + 1):
+        for m in range(n_columns):
             top[m] = -np.inf
             total[m] = ZERO
         for i in range(n_best):
@@ -177,20 +185,23 @@ def add_top_ratios(  # pragma: no cover
                 for k in range(width):
                     difference += x_row[k] * row[k]
                 joint[i, m] = below + difference
-            joint[i, n_models] = below
-            for m in range(n_models + 1):
+            for m in range(n_models, n_columns):
+                joint[i, m] = below
+            for m in range(n_columns):
                 top[m] = max(top[m], joint[i, m])
         for i in range(n_best):
             row = joint[i]
-            for m in range(n_models + 1):
-                x = max(row[m] - top[m], LOWEST)
-                n = np.floor(x * LOG2_E + HALF)
-                r = (x - n * LN2_HIGH) - n * LN2_LOW
-                p = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
-                row[m] = p * r * r + r + ONE
-                exponent[m] = (np.int32(n) + EXPONENT_BIAS) << EXPONENT_SHIFT
-            for m in range(n_models + 1):
-                total[m] += row[m] * power[m]
-        background = top[n_models] + math.log(total[n_models])
+            for first in range(0, n_columns, LANES):
+                for m in range(first, first + LANES):
+                    x = max(row[m] - top[m], LOWEST)
+                    n = np.floor(x * LOG2_E + HALF)
+                    r = (x - n * LN2_HIGH) - n * LN2_LOW
+                    p = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
+                    row[m] = p * r * r + r + ONE
+                    exponent[m] = (np.int32(n) + EXPONENT_BIAS) << EXPONENT_SHIFT
+                for m in range(first, first + LANES):
+                    total[m] += row[m] * power[m]
+        for m in range(n_models + 1):
+            log_likelihoods[m] = np.float64(top[m]) + math.log(np.float64(total[m]))
         for m in range(n_models):
-            sums[m] += top[m] + math.log(total[m]) - background
+            sums[m] += log_likelihoods[m] - log_likelihoods[n_models]

@@ -207,3 +207,14 @@ def test_where_many_components_matter_the_dense_product_takes_over(monkeypatch):
     found = accumulate(gmm, frames)
     assert sum(blocks) == 9000 - 512
     assert_close(found, accumulate(gmm, frames.astype(np.float64)))
+
+
+def test_frames_may_be_read_only_and_strided(monkeypatch):
+    rng = np.random.default_rng(6)
+    gmm = mixture(32, 5, rng)
+    wide = draw(gmm, 4000, rng).astype(np.float32).repeat(2, axis=1)
+    frames = wide[::2, ::2]
+    frames.flags.writeable = False
+    monkeypatch.setattr(statistics_module, "COMPILED_CELLS", 1)
+    monkeypatch.setattr(statistics_module, "DENSE_SHARE", 1.0)
+    assert_close(accumulate(gmm, frames), accumulate(gmm, frames.astype(np.float64)))

@@ -15,7 +15,7 @@ from speakergmm import DiagonalGMM, Statistics, accumulate, log_likelihood_ratio
 from speakergmm.corpora import Trials
 from speakergmm.errors import ConfigError, FrameError, ModelError
 from speakergmm.gmm import densities
-from speakergmm.verification import bank, score_trials, scoring
+from speakergmm.verification import ScoringConfig, bank, score_trials, scoring
 
 LAW = settings(derandomize=True, deadline=None, max_examples=40)
 PARAMETERS = ("means", "means+variances", "means+weights", "all")
@@ -507,3 +507,89 @@ def test_fewer_models_than_the_list_names_are_refused():
     ubm = DiagonalGMM([1.0], [[0.0]], [[1.0]])
     with pytest.raises(ModelError, match=r"1 .*2"):
         score_trials([ubm], ubm, lambda _: np.zeros((3, 1)), full_list(2, 1))
+
+
+# --- the best components, in a batch --------------------------------------------------------------
+
+
+@LAW
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 40),
+    st.integers(1, 12),
+    st.sampled_from(PARAMETERS),
+    st.sampled_from([np.float64, np.float32]),
+)
+def test_top_c_in_a_batch_agrees_with_its_trials(seed, c, top_c, parameters, dtype):
+    rng = np.random.default_rng(seed)
+    top_c = min(top_c, c)
+    ubm = random_ubm(rng, c, 3)
+    models = [enroll(ubm, rng, parameters=parameters) for _ in range(3)]
+    frames = draw_frames(ubm, 40, rng).astype(dtype)
+    pairs = [(0, 0), (2, 0)] if seed % 2 else [(0, 0), (1, 0), (2, 0)]
+    scores = score_trials(
+        models, ubm, lambda _: frames, trial_list(pairs, 3, 1), top_c=top_c, jobs=1
+    )
+    expected = [log_likelihood_ratio(models[m], ubm, frames, top_c=top_c) for m, _ in pairs]
+    # Of two components that float32 cannot tell apart, either may be the c-th best.
+    limit = TOLERANCE[dtype] if dtype == np.float64 or top_c == c else 100 * FAST
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=limit)
+
+
+@pytest.mark.parametrize("top_c", [1, 3, 20, 21])
+@pytest.mark.parametrize("n_components", [21, 24, 130])
+def test_the_best_components_are_found_in_their_order(n_components, top_c):
+    from speakergmm.verification.kernel import find_best
+
+    joint = np.random.default_rng(0).normal(size=(50, n_components)).astype(np.float32)
+    index = np.empty((50, top_c), np.int32)
+    value = np.empty((50, top_c), np.float32)
+    find_best(joint, index, value)
+    np.testing.assert_array_equal(index, np.argsort(-joint, axis=1)[:, :top_c])
+    np.testing.assert_array_equal(value, np.take_along_axis(joint, index, axis=1))
+
+
+def test_of_equal_components_the_first_are_taken():
+    from speakergmm.verification.kernel import find_best
+
+    joint = np.zeros((1, 19), np.float32)
+    index, value = np.empty((1, 3), np.int32), np.empty((1, 3), np.float32)
+    find_best(joint, index, value)
+    assert len(set(index[0].tolist())) == 3
+    assert value.tolist() == [[0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("top_c", [None, 1, 4])
+def test_an_unadapted_model_scores_exactly_zero_in_a_batch(top_c):
+    rng = np.random.default_rng(3)
+    ubm = random_ubm(rng, 37, 5)
+    models = [ubm, enroll(ubm, rng), ubm]
+    frames = draw_frames(ubm, 300, rng).astype(np.float32)
+    scores = score_trials(models, ubm, lambda _: frames, full_list(3, 1), top_c=top_c)
+    assert scores[0] == scores[2] == 0.0
+    assert scores[1] != 0.0
+
+
+def test_top_c_does_not_depend_on_workers_or_on_the_other_models():
+    rng = np.random.default_rng(4)
+    ubm = random_ubm(rng, 64, 10)
+    models = [enroll(ubm, rng) for _ in range(5)]
+    tests = Recordings([draw_frames(ubm, 100, rng).astype(np.float32) for _ in range(9)])
+    whole = score_trials(models, ubm, tests.load, full_list(5, 9), top_c=5, jobs=1)
+    again = score_trials(models, ubm, tests.load, full_list(5, 9), top_c=5, jobs=3)
+    assert again.tobytes() == whole.tobytes()
+    alone = score_trials(models[:1], ubm, tests.load, full_list(1, 9), top_c=5)
+    np.testing.assert_allclose(alone, whole[:9], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("top_c", [0, 4, 1.5])
+def test_top_c_of_a_batch_out_of_range_is_refused(top_c):
+    ubm = random_ubm(np.random.default_rng(0), 3, 2)
+    with pytest.raises(ConfigError, match="top_c is"):
+        score_trials([ubm], ubm, lambda _: np.zeros((1, 2)), full_list(1, 1), top_c=top_c)
+
+
+@pytest.mark.parametrize("top_c", [0, -1, 2.5])
+def test_scoring_config_checks_top_c(top_c):
+    with pytest.raises(ConfigError, match="top_c is"):
+        ScoringConfig(top_c)
