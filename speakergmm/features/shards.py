@@ -76,7 +76,7 @@ def check_description(
         )
 
 
-def read_rows(path: Path, start: int, stop: int) -> NDArray[np.float32]:
+def read_rows(path: Path, start: int, stop: int, n_features: int) -> NDArray[np.float32]:
     """Read rows of a shard as a (stop - start, D) array.
 
     By reading, not by mapping: what was mapped counts as this process's memory for as long as the
@@ -85,10 +85,16 @@ def read_rows(path: Path, start: int, stop: int) -> NDArray[np.float32]:
     Raises
     ------
     FrameStoreError
-        When the shard is missing, truncated or not an array.
+        When the shard is missing, truncated, or not an array of so many features.
     """
     layout = _layout_of(path)
-    rows = np.empty((stop - start, layout.n_features), dtype=np.float32)
+    if layout.n_features != n_features or layout.dtype != np.float32 or stop > layout.n_frames:
+        raise _unreadable(
+            path,
+            f"it holds {layout.dtype} {(layout.n_frames, layout.n_features)}; expected rows "
+            f"{start} to {stop} of {n_features} float32 features",
+        )
+    rows = np.empty((stop - start, n_features), dtype=np.float32)
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(layout.offset + start * layout.row_bytes)
@@ -130,11 +136,11 @@ def _read_layout(path: Path, identity: tuple[int, int, int]) -> _Layout:
         shape, is_fortran, dtype = _read_header(file)
         offset = file.tell()
     if len(shape) != 2 or is_fortran:
-        raise ValueError(f"an array of shape {shape}; expected frames by features")
+        raise ValueError(f"it holds an array of shape {shape}; expected frames in rows")
     layout = _Layout(offset, *shape, dtype)
     found, expected = identity[1] - offset, layout.n_frames * layout.row_bytes
     if found != expected:
-        raise ValueError(f"truncated: {found:,} bytes of {expected:,}")
+        raise ValueError(f"it holds {found:,} bytes of frames; expected {expected:,}")
     return layout
 
 

@@ -50,16 +50,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some frames, to be loaded when they are needed: spans (shard file, start, stop) of rows."""
+    """Some frames, to be loaded when they are needed: spans (shard file, start, stop) of rows.
+
+    ``n_features`` is D.
+    """
 
     spans: tuple[tuple[Path, int, int], ...]
+    n_features: int
 
     def __len__(self) -> int:
         return sum(stop - start for _, start, stop in self.spans)
 
     def load(self) -> NDArray[np.float32]:
         """Read the rows as one (T, D) array."""
-        return _joined([read_rows(*span) for span in self.spans])
+        return _joined([read_rows(*span, self.n_features) for span in self.spans])
 
     def take(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Read some rows, by their ascending numbers; of the rest only what lies between them."""
@@ -69,10 +73,10 @@ class Chunk:
             low, high = np.searchsorted(rows, [first, first + stop - start])
             wanted = rows[low:high] - first + start
             if len(wanted):
-                between = read_rows(path, int(wanted[0]), int(wanted[-1]) + 1)
+                between = read_rows(path, int(wanted[0]), int(wanted[-1]) + 1, self.n_features)
                 parts.append(between[wanted - wanted[0]])
             first += stop - start
-        return _joined(parts)
+        return _joined(parts or [np.empty((0, self.n_features), dtype=np.float32)])
 
 
 def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -152,7 +156,8 @@ class FrameStore:
     def frames(self, utterance_id: str) -> NDArray[np.float32]:
         """Read the frames (T, D) of one utterance."""
         place = self._place(utterance_id)
-        return read_rows(shard_path(self.folder, place.shard), place.start, place.stop)
+        path = shard_path(self.folder, place.shard)
+        return read_rows(path, place.start, place.stop, self.n_features)
 
     def pooled(self, utterance_ids: Sequence[str]) -> NDArray[np.float32]:
         """Frames (T, D) of several utterances, one after the other."""
@@ -178,10 +183,10 @@ class FrameStore:
                 room -= stop - start
                 start = stop
                 if room == 0:
-                    chunks.append(Chunk(tuple(spans)))
+                    chunks.append(Chunk(tuple(spans), self.n_features))
                     spans, room = [], CHUNK_FRAMES
         if spans:
-            chunks.append(Chunk(tuple(spans)))
+            chunks.append(Chunk(tuple(spans), self.n_features))
         return chunks
 
     def name_frame(self, number: int) -> str:
@@ -217,7 +222,18 @@ def _check_new(
 
 
 def _places(number: int, described: dict[str, Any]) -> dict[str, Place]:
-    return {
-        entry["utterance_id"]: Place(number, entry["start"], entry["stop"], entry["key"])
-        for entry in described["utterances"]
-    }
+    places = {}
+    for entry in described["utterances"]:
+        start, stop = entry["start"], entry["stop"]
+        if not 0 <= start <= stop <= described["n_frames"]:
+            raise FrameStoreError(
+                f"shard {number} has no rows {start} to {stop}, where its description says that "
+                f"utterance {entry['utterance_id']!r} stands; extract the features again"
+            )
+        if entry["utterance_id"] in places:
+            raise FrameStoreError(
+                f"shard {number} describes utterance {entry['utterance_id']!r} twice; extract the "
+                "features again"
+            )
+        places[entry["utterance_id"]] = Place(number, start, stop, entry["key"])
+    return places

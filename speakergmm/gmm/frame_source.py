@@ -79,11 +79,14 @@ class _MappedRows:
 def _mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
     """Find the mapping behind an array, if its pages may be dropped: if it cannot be written to."""
     base: Any = array
+    is_read_only = False
     while isinstance(base, np.ndarray):
+        # In any other mode there may be changes that are in the pages alone.
+        is_read_only |= isinstance(base, np.memmap) and base.mode == "r"
         base = base.base
     # Windows has no such call.
-    may_drop = isinstance(base, mmap.mmap) and hasattr(base, "madvise")
-    return base if may_drop and not array.flags.writeable else None
+    may_drop = is_read_only and isinstance(base, mmap.mmap) and hasattr(base, "madvise")
+    return base if may_drop else None
 
 
 @dataclass(frozen=True)

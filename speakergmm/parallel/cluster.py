@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -33,6 +34,9 @@ DASK_MODULES = frozenset({"distributed", "dask", "tornado", "asyncio", "concurre
 # How long a scheduler may take to answer.
 CONNECT_S = 10.0
 
+# How long a result may take to come from the worker that has it.
+LONGEST_TRANSFER_S = 60.0
+
 # How often the client looks whether the scheduler and any worker are still there.
 LOOK_EVERY_S = 2.0
 
@@ -59,25 +63,8 @@ class Cluster:
     """
 
     def __init__(self, address: str, *, patience_s: float = 60.0) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise WorkerError(
-                "a cluster needs Dask; install it with: pip install 'speakergmm[distributed]'"
-            ) from None
         self.address, self.patience_s = address, patience_s
-        connect: Any = Client
-        try:
-            self.client = connect(
-                address, timeout=min(patience_s, CONNECT_S), set_as_default=False, name="speakergmm"
-            )
-        except Exception as error:  # noqa: BLE001 - what stands there may answer anything
-            reason = str(error) or type(error).__name__
-            raise WorkerError(
-                f"{address}: no Dask scheduler can be reached there ({reason}); expected an "
-                "address such as tcp://10.0.0.7:8786: start one with `dask scheduler`"
-            ) from None
-        self.seen_alive = time.monotonic()
+        self.client = _connected(address, min(patience_s, CONNECT_S))
         try:
             self.client.wait_for_workers(1, timeout=patience_s)
         except TimeoutError:
@@ -86,6 +73,32 @@ class Cluster:
                 f"{address}: the scheduler has no workers, and none came within {patience_s:g} s; "
                 f"start some with `dask worker {address}`"
             ) from None
+        self._check_workers()
+
+    def _check_workers(self) -> None:
+        """Refuse workers that have not got this version; one without it dies of the first task."""
+
+        # Within a function, so that Dask sends its code and not its name.
+        def installed() -> str | None:
+            try:
+                from speakergmm import __version__ as version
+            except ImportError:
+                return None
+            return version
+
+        try:
+            versions = self.client.run(installed)
+        except Exception as error:  # noqa: BLE001 - Dask's own kinds are many
+            self.close()
+            raise self._lost(error) from None
+        for address, version in versions.items():
+            if version != __version__:
+                self.close()
+                raise WorkerError(
+                    f"{self.address}: worker {address} has {_named(version)}, the client "
+                    f"{_named(__version__)}; install {_named(__version__)} on all machines of the "
+                    "cluster"
+                )
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +118,7 @@ class Cluster:
         # Older versions of Dask give no total, but all workers.
         in_all = about.get("total_threads")
         if in_all is None:
-            in_all = sum(worker["nthreads"] for worker in about["workers"].values())
+            in_all = sum(worker["nthreads"] for worker in about.get("workers", {}).values())
         return int(in_all)
 
     def map(
@@ -174,41 +187,89 @@ class Cluster:
                 raise self._lost(error) from None
 
     def _result(self, future: Any) -> Any:
-        while True:
-            try:
-                return future.result(timeout=LOOK_EVERY_S)
-            except TimeoutError as error:
-                if future.done():
-                    raise self._lost(error) from None
-                self._look()
-            except ModuleNotFoundError as error:
-                raise WorkerError(
-                    f"{self.address}: a worker lacks a package ({error}); install speakergmm "
-                    f"{__version__} on all machines of the cluster"
-                ) from None
-            except BaseException as error:
-                # Not the work's own error, but Dask's: a lost worker, scheduler or connection.
-                if type(error).__module__.partition(".")[0] in DASK_MODULES:
-                    raise self._lost(error) from None
+        seen_alive = time.monotonic()
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    failure = future.exception(timeout=LOOK_EVERY_S)
+                    break
+                seen_alive = self._look(seen_alive)
+            if failure is None:
+                return future.result(timeout=max(self.patience_s, LONGEST_TRANSFER_S))
+        except WorkerError:
+            raise
+        except BaseException as error:
+            # Some versions of Dask cancel futures with an error that is no Exception.
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
+            raise self._lost(error) from None
+        if isinstance(failure, ModuleNotFoundError) or "deserializ" in str(failure):
+            raise WorkerError(
+                f"{self.address}: a machine of the cluster lacks a package "
+                f"({_first_line(failure)}); install speakergmm {__version__} on all of them"
+            )
+        if type(failure).__module__.partition(".")[0] in DASK_MODULES:
+            raise self._lost(failure)
+        raise failure
 
-    def _look(self) -> None:
-        """Give up when no worker has been seen for too long."""
+    def _look(self, seen_alive: float) -> float:
+        """Give up when no worker has been seen for too long; return when one was."""
         now = time.monotonic()
         if self.n_threads:
-            self.seen_alive = now
-        elif now - self.seen_alive > self.patience_s:
+            return now
+        if now - seen_alive > self.patience_s:
             raise WorkerError(
                 f"{self.address}: the cluster has had no worker for {self.patience_s:g} s; start "
                 "some, then run the same command again: what was finished is kept"
             )
+        return seen_alive
 
     def _lost(self, error: BaseException) -> WorkerError:
-        reason = f"{type(error).__name__}: {error}".strip().rstrip(":").splitlines()[0]
         return WorkerError(
-            f"{self.address}: the cluster failed ({reason}); see to its scheduler and workers, "
-            "then run the same command again: what was finished is kept"
+            f"{self.address}: the cluster failed ({_first_line(error)}); see to its scheduler and "
+            "workers, then run the same command again: what was finished is kept"
         )
+
+
+def _named(version: str | None) -> str:
+    return "no speakergmm" if version is None else f"speakergmm {version}"
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().rstrip(":").splitlines()[0]
+
+
+def _connected(address: str, timeout_s: float) -> Any:
+    """Make a client of a scheduler, or say why there is none."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise WorkerError(
+            "a cluster needs Dask; install it with: pip install 'speakergmm[distributed]'"
+        ) from None
+    make: Any = Client.__new__
+    client = make(Client)
+    failures: list[BaseException] = []
+
+    def connect() -> None:
+        try:
+            client.__init__(address, timeout=timeout_s, set_as_default=False, name="speakergmm")
+        except BaseException as error:  # noqa: BLE001 - what stands there may answer anything
+            failures.append(error)
+
+    # In a thread, because Dask waits without end for one that accepts and is silent; and in two
+    # steps, because a client whose making failed would be closed, and wait again, when forgotten.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(2 * timeout_s)
+    if not failures and not thread.is_alive():
+        return client
+    client.status = "closed"
+    reason = _first_line(failures[0]) if failures else f"no answer within {timeout_s:g} s"
+    raise WorkerError(
+        f"{address}: no Dask scheduler can be reached there ({reason}); expected an address such "
+        "as tcp://10.0.0.7:8786: start one with `dask scheduler`"
+    )
 
 
 class _Pending:
@@ -236,9 +297,10 @@ def _add(a: Sum, b: Sum) -> Sum:
 
 
 def _check_version(version: str) -> None:
+    # One that came later than the client's look at all of them.
     if version != __version__:
         raise WorkerError(
-            f"a worker has speakergmm {__version__}, the client {version}; install the same "
+            f"a worker has {_named(__version__)}, the client {_named(version)}; install the same "
             "version on all machines of the cluster"
         )
 

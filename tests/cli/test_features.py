@@ -91,7 +91,7 @@ def test_a_store_that_is_none_or_damaged_is_refused_in_one_line(cli, store, tmp_
     shard.write_bytes(shard.read_bytes()[:-7])
     answer = cli("ubm", "train", store, "--output", tmp_path / "ubm")
     assert answer.status == 1
-    assert f"{shard}: shard cannot be read (truncated: " in answer.err
+    assert f"{shard}: shard cannot be read (it holds " in answer.err
     assert answer.err.count("\n") == 1
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from speakergmm.corpora import Utterance, read_utterances
 from speakergmm.errors import AudioError, FrameStoreError
@@ -17,6 +21,7 @@ from speakergmm.features import (
 )
 from speakergmm.features import extraction as extraction_module
 from speakergmm.features import store as store_module
+from speakergmm.features.store import Chunk
 
 CONFIG = FrontEndConfig(n_mels=24, n_mfcc=12)
 
@@ -207,3 +212,178 @@ def test_newer_store_is_refused_with_both_versions(utterances, tmp_path):
     (tmp_path / "store.json").write_text(json.dumps(head | {"version": 9}))
     with pytest.raises(FrameStoreError, match="version 9; this program reads version 2"):
         FrameStore.open(tmp_path)
+
+
+# --- shards of other stores ---
+
+
+def copy_shard(source, number, target, as_number):
+    for ending in ("npy", "json"):
+        shutil.copy(
+            source / f"shard-{number:05d}.{ending}", target / f"shard-{as_number:05d}.{ending}"
+        )
+
+
+def test_shard_of_another_front_end_is_refused_and_mended_by_extraction(utterances, tmp_path):
+    store, _ = extract_features(utterances, tmp_path / "store", CONFIG)
+    other_config = FrontEndConfig(n_mels=26, n_mfcc=12)
+    other, _ = extract_features(utterances, tmp_path / "other", other_config)
+    copy_shard(other.folder, 1, store.folder, 1)
+    with pytest.raises(FrameStoreError, match=r"shard-00001\.npy: shard was made by another front"):
+        FrameStore.open(store.folder)
+    mended, n_computed = extract_features(utterances, store.folder, CONFIG)
+    assert 0 < n_computed < len(utterances)
+    assert mended.digest() == store.digest()
+
+
+def test_shard_whose_utterances_are_there_already_is_refused(utterances, tmp_path):
+    store, _ = extract_features(utterances, tmp_path, CONFIG)
+    copy_shard(tmp_path, 0, tmp_path, 1)
+    first = min(name for name, place in store.places.items() if place.shard == 0)
+    message = rf"shard-00001\.npy: utterance '{first}' is in this shard and in shard 0; remove"
+    with pytest.raises(FrameStoreError, match=message):
+        FrameStore.open(tmp_path)
+    mended, _ = extract_features(utterances, tmp_path, CONFIG)
+    assert mended.places == store.places
+
+
+# --- shards that are damaged, before and after the store is opened ---
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def append(path):
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def save_as(change):
+    return lambda path: np.save(path, change(np.load(path)))
+
+
+DAMAGES = {
+    "missing": Path.unlink,
+    "missing bytes": cut_off,
+    "bytes too many": append,
+    "empty": lambda path: path.write_bytes(b""),
+    "no array": lambda path: path.write_bytes(b"not an array, but of some length"),
+    "columns first": save_as(np.asfortranarray),
+    "one dimension": save_as(np.ravel),
+    "no dimension": save_as(np.max),
+    "float64": save_as(np.float64),
+    "big endian": save_as(lambda rows: rows.astype(">f4")),
+    "a feature more": save_as(lambda rows: np.pad(rows, [(0, 0), (0, 1)])),
+    "no frames": save_as(lambda rows: rows[:0]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damaged_shard_is_refused_when_the_store_is_opened(utterances, tmp_path, damage):
+    extract_features(utterances, tmp_path, CONFIG)
+    damage(tmp_path / "shard-00001.npy")
+    with pytest.raises(FrameStoreError, match=r"shard-00001\.npy: .* extract the features again"):
+        FrameStore.open(tmp_path)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_shard_damaged_after_the_store_was_opened_is_refused_when_it_is_read(
+    utterances, tmp_path, damage
+):
+    store, _ = extract_features(utterances, tmp_path, CONFIG)
+    part = store.select([name for name, place in store.places.items() if place.shard == 1])
+    (chunk,) = part.chunks()
+    before = chunk.load()
+    damage(tmp_path / "shard-00001.npy")
+    reads = [
+        lambda: store.frames(next(iter(part.places))),
+        chunk.load,
+        lambda: chunk.take(np.array([3, len(before) - 1])),
+    ]
+    for read in reads:
+        with pytest.raises(FrameStoreError, match=r"shard-00001\.npy: .* extract the features"):
+            read()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_shard_may_be_of_any_version_of_the_array_format(utterances, tmp_path, version):
+    store, _ = extract_features(utterances, tmp_path, CONFIG)
+    name = next(iter(store.places))
+    path, frames = tmp_path / "shard-00000.npy", store.frames(name)
+    rows = np.load(path)
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, rows, version=version)
+    np.testing.assert_array_equal(FrameStore.open(tmp_path).frames(name), frames)
+
+
+@pytest.mark.parametrize(
+    "place", [{"start": 5, "stop": 3}, {"start": -5}, {"stop": 1_000_000}, {"start": "5"}]
+)
+def test_description_of_rows_that_are_not_in_the_shard_is_refused(utterances, tmp_path, place):
+    extract_features(utterances, tmp_path, CONFIG)
+    path = tmp_path / "shard-00000.json"
+    described = json.loads(path.read_text())
+    entry = described["utterances"][0]
+    entry.update(place)
+    path.write_text(json.dumps(described))
+    with pytest.raises(FrameStoreError, match="extract the features again"):
+        FrameStore.open(tmp_path).frames(entry["utterance_id"])
+
+
+# --- chunks ---
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """Three files of frames of which no two are equal."""
+    folder = tmp_path_factory.mktemp("shards")
+    rows = np.arange(3 * 40 * 2, dtype=np.float32).reshape(3, 40, 2)
+    for number, part in enumerate(rows):
+        np.save(folder / f"{number}.npy", part)
+    return [folder / f"{number}.npy" for number in range(3)]
+
+
+@given(st.data())
+def test_taking_rows_is_loading_them_all_and_choosing(shards, data):
+    bounds = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(sorted)
+    spans = st.tuples(st.sampled_from(shards), bounds).map(lambda span: (span[0], *span[1]))
+    chunk = Chunk(tuple(data.draw(st.lists(spans, min_size=1, max_size=5))), 2)
+    loaded = chunk.load()
+    by_hand = [np.load(path)[start:stop] for path, start, stop in chunk.spans]
+    np.testing.assert_array_equal(loaded, np.concatenate(by_hand))
+    assert loaded.dtype == np.float32
+    assert len(chunk) == len(loaded)
+    if len(chunk):
+        numbers = st.sets(st.integers(0, len(chunk) - 1), min_size=1)
+        rows = np.array(sorted(data.draw(numbers)))
+        np.testing.assert_array_equal(chunk.take(rows), loaded[rows])
+
+
+def test_taking_rows_reads_only_what_lies_between_them(shards, tmp_path, monkeypatch):
+    read = []
+
+    def recorded(path, start, stop, n_features):
+        read.append((path.name, start, stop))
+        return read_rows(path, start, stop, n_features)
+
+    read_rows = store_module.read_rows
+    monkeypatch.setattr(store_module, "read_rows", recorded)
+    chunk = Chunk(((shards[0], 10, 30), (tmp_path / "gone.npy", 0, 5), (shards[2], 0, 40)), 2)
+    np.testing.assert_array_equal(
+        chunk.take(np.array([3, 4, 9, 27])),
+        np.concatenate([np.load(shards[0])[[13, 14, 19]], np.load(shards[2])[[2]]]),
+    )
+    assert read == [("0.npy", 13, 20), ("2.npy", 2, 3)]
+
+
+def test_frames_are_named_by_utterance(utterances, tmp_path):
+    store, _ = extract_features(utterances, tmp_path, CONFIG)
+    part = store.select(list(utterances)[4:1:-1])
+    named = [
+        f"utterance {name}, frame {i}"
+        for name in part.places
+        for i in range(len(part.frames(name)))
+    ]
+    assert [part.name_frame(number) for number in range(part.n_frames)] == named
+    with pytest.raises(IndexError, match="beyond the last"):
+        part.name_frame(part.n_frames)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import importlib.util
 import signal
 import subprocess
 import sys
@@ -113,21 +115,87 @@ def test_state_of_another_training_is_not_used(tmp_path, changed):
     assert same(found, fresh)
 
 
-def test_state_that_cannot_be_written_is_said_and_the_last_one_stays(tmp_path, monkeypatch):
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("n_written", [0, 100])
+def test_state_that_cannot_be_written_is_said_and_the_last_one_stays(
+    tmp_path, monkeypatch, n_written, jobs
+):
+    whole, history = train_ubm(frames(), 5, config=CONFIG)
     place = tmp_path / "state"
     with pytest.raises(KeyboardInterrupt):
-        train_ubm(frames(), 5, config=CONFIG, checkpoint=place, progress=StopAfter(3))
+        train_ubm(frames(), 5, config=CONFIG, checkpoint=place, progress=StopAfter(3), jobs=jobs)
     before = place.read_bytes()
 
     def full(self, content):
-        raise OSError(28, "No space left on device")
+        with self.open("wb") as file:
+            file.write(content[:n_written])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr("pathlib.Path.write_bytes", full)
         with pytest.raises(OutputError, match=r"state: cannot be written \(No space left"):
-            train_ubm(frames(), 5, config=CONFIG, checkpoint=place)
+            train_ubm(frames(), 5, config=CONFIG, checkpoint=place, jobs=jobs)
     assert place.read_bytes() == before
     assert list(tmp_path.iterdir()) == [place]
+    resumed, resumed_history = train_ubm(frames(), 5, config=CONFIG, checkpoint=place, jobs=jobs)
+    assert same(resumed, whole)
+    assert resumed_history.mean_log_likelihood == history.mean_log_likelihood
+
+
+FILLING_UP = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from speakergmm import TrainingConfig, train_ubm
+from speakergmm.errors import OutputError
+from speakergmm.progress import SILENT
+
+folder, jobs = Path(sys.argv[1]), int(sys.argv[2])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+rng = np.random.default_rng(0)
+frames = rng.normal(size=(400, 3)) + rng.integers(4, size=(400, 1)) * 3.0
+config = TrainingConfig(max_iterations=8, tolerance=0.0)
+
+def train(**options):
+    gmm, _ = train_ubm(frames, 5, config=config, jobs=jobs, **options)
+    return b"".join(a.tobytes() for a in (gmm.weights, gmm.means, gmm.variances))
+
+class FillingUp:
+    n = 0
+    def start(self, task, total=None): pass
+    def note(self, text): pass
+    def advance(self, steps=1):
+        self.n += steps
+        if self.n == 4:
+            self.before = place.read_bytes()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+
+place, filling, limits = folder / "state", FillingUp(), resource.getrlimit(resource.RLIMIT_FSIZE)
+try:
+    train(checkpoint=place, progress=filling)
+except OutputError as error:
+    print(error)
+assert place.read_bytes() == filling.before
+assert list(folder.iterdir()) == [place]
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+assert train(checkpoint=place) == train()
+assert place.read_bytes() != filling.before
+"""
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("resource") is None, reason="needs a limit on the size of files"
+)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_disk_that_fills_up_in_training_costs_nothing_that_was_finished(tmp_path, jobs):
+    ended = subprocess.run(
+        [sys.executable, "-c", FILLING_UP, tmp_path, jobs],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert f"{tmp_path / 'state'}: cannot be written (File too large); free some" in ended.stdout
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
