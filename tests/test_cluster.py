@@ -525,7 +525,7 @@ def test_without_dask(monkeypatch):
 
 def test_workers_of_another_version(local, monkeypatch):
     monkeypatch.setattr(cluster_module, "__version__", "0.0.1")
-    message = rf"worker .* has speakergmm {re.escape(__version__)}, the client speakergmm 0\.0\.1; install"
+    message = rf"has speakergmm {re.escape(__version__)}, the client speakergmm 0\.0\.1; install"
     with (
         pytest.raises(WorkerError, match=message),
         Cluster(local.scheduler_address, patience_s=PATIENCE_S) as cluster,
