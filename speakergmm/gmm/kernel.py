@@ -34,7 +34,7 @@ KERNEL_CELLS = 1 << 20
 MIN_KERNEL_FRAMES, MAX_KERNEL_FRAMES = 128, 512
 
 # Frames whose moments are summed in float32: more would cost digits, fewer would cost time.
-STRETCH_FRAMES = 4096
+STRETCH_FRAMES = 8192
 
 # Components whose maximum is looked at together: more where there are many, of which most are far.
 FEW_COMPONENTS, SMALL_GROUP, LARGE_GROUP = 1024, 8, 16
@@ -45,6 +45,9 @@ REGISTER = 16
 # How far the expanded square of a far component may be off, as a share of its distance: by so much
 # such components are raised before the look at who is within the cut-off.
 FAR_SLACK = 1e-6
+
+# Frames whose sums are multiplied before a logarithm is taken: with 16, C may be up to 1e19.
+FRAMES_PER_LOG = 16
 
 # NaN cannot occur: frames are checked, and what float32 cannot hold is computed elsewhere.
 FAST_MATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
@@ -245,7 +248,7 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
     value = np.empty(n_components, np.float32)
     exponent = np.empty(n_components, np.int32)
     power = exponent.view(np.float32)
-    log_likelihood = 0.0
+    log_likelihood, product = 0.0, 1.0
     n_pairs = 0
     for t in range(joint.shape[0]):
         row = joint[t]
@@ -311,6 +314,11 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
             else:
                 for j in range(width):
                     moment[j] += weight * x_row[j]
-        log_likelihood += np.float64(top) + math.log(np.float64(total))
+        log_likelihood += top
+        # One logarithm for many sums: each lies between 1 and C, so their product fits a float64.
+        product *= total
+        if t % FRAMES_PER_LOG == FRAMES_PER_LOG - 1:
+            log_likelihood += math.log(product)
+            product = 1.0
         n_pairs += k
-    return log_likelihood, n_pairs
+    return log_likelihood + math.log(product), n_pairs

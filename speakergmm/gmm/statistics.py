@@ -135,7 +135,9 @@ def accumulate_centered(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
     if len(array) * gmm.n_components < COMPILED_CELLS:
         return _sum_blocks(_fast_block, gmm, array)
     sparse, n_done = _sparse_part(gmm, array)
-    # Where posteriors are not sparse, the kernel has left the rest to two dense products.
+    if n_done == len(array):
+        return sparse
+    # Posteriors are not sparse: the kernel has left the rest to two dense products.
     return sparse + _sum_blocks(_fast_block, gmm, array[n_done:])
 
 
