@@ -52,7 +52,7 @@ ROWS = {
 
 FULL = Size(
     frames=200_000,
-    many_frames=65_536,
+    many_frames=100_000,
     exact_frames=50_000,
     growth_frames=32_768,
     store_frames=5_000_000,

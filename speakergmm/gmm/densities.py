@@ -105,13 +105,14 @@ class BlockDensities:
 
     With x' = x - center, log w_c N(x) = [x', x'², 1] · operand[:, c]: the bias rides as the last
     column. ``center`` (D,) is the mixture's mean as float32 holds it; ``operand`` is (2D + 1, C);
-    ``precision`` (D,) is 1 / the mixture's variance; ``far`` are the components that need more
-    care; ``is_accurate`` says whether float32 can hold this model.
+    ``precision`` (D,) is 1 / the mixture's variance; ``weights`` (C,) are the model's; ``far`` are
+    the components that need more care; ``is_accurate`` says whether float32 can hold this model.
     """
 
     center: NDArray[np.float32]
     operand: NDArray[np.float32]
     precision: NDArray[np.float32]
+    weights: NDArray[np.float64]
     far: FarComponents
     is_accurate: bool
 
@@ -142,7 +143,7 @@ class BlockDensities:
             )
         fits = np.isfinite(operand[:-1]).all() and np.isfinite(precision).all()
         is_accurate = bool(fits and distances.max() <= LOST_COMPONENT)
-        return cls(center, operand, precision, components, is_accurate)
+        return cls(center, operand, precision, gmm.weights, components, is_accurate)
 
     def log_joint(
         self, expanded: NDArray[np.float32], out: NDArray[np.float32] | None = None

@@ -3,8 +3,9 @@
 A frame has noticeable responsibilities under few components of a trained UBM (some twenty of 512
 on speech). So after the one matrix product that gives the log densities, only components within
 `CUT_OFF` nats of the best are exponentiated and summed: that is cheaper than a second product. What
-is dropped is less than C · e^-CUT_OFF of a frame, 1.7e-3 for C = 2,048 if all lay at the edge; on
-read speech it is 2.5e-6, and changes means and standard deviations by 1e-5 of the latter.
+is dropped is less than C · e^-CUT_OFF of a frame, 1.7e-3 for C = 2,048 if all lay at the edge, and
+e^HIGHEST_LIFT times that where a rare component is the best; on read speech it is 2.5e-6, and
+changes means and standard deviations by some 2e-5 of the latter.
 
 Importing this module loads numba; `gmm.statistics` does so only where there is work that pays.
 """
@@ -31,7 +32,7 @@ CUT_OFF = np.float32(14.0)
 
 # Cells of T × C between product and kernel: 4 MB, within the caches.
 KERNEL_CELLS = 1 << 20
-MIN_KERNEL_FRAMES, MAX_KERNEL_FRAMES = 128, 512
+MIN_KERNEL_FRAMES, MAX_KERNEL_FRAMES = 128, 384
 
 # Frames whose moments are summed in float32: more would cost digits, fewer would cost time.
 STRETCH_FRAMES = 8192
@@ -42,9 +43,16 @@ FEW_COMPONENTS, SMALL_GROUP, LARGE_GROUP = 1024, 8, 16
 # Rows of moments are filled up to whole vector registers.
 REGISTER = 16
 
+# A rare component is looked at further down: what is small for a frame may be much for a component
+# that few frames are near to. It is raised by how much rarer it is than the average, up to this.
+HIGHEST_LIFT = 3.0
+
 # How far the expanded square of a far component may be off, as a share of its distance: by so much
 # such components are raised before the look at who is within the cut-off.
 FAR_SLACK = 1e-6
+
+# e^-80 of the best is no part of a float32 sum.
+LOWEST = np.float32(80.0)
 
 # Frames whose sums are multiplied before a logarithm is taken: with 16, C may be up to 1e19.
 FRAMES_PER_LOG = 16
@@ -87,18 +95,21 @@ def compiled(signature: Any) -> Callable[[Callable[..., Any]], Any]:
 class KernelConstants:
     """What the kernel needs to know of a model, its components filled up to whole groups.
 
-    ``operand`` (2D + 1, C') gives the log densities; those of far components are a little raised.
-    ``slot`` (C',) is the row of a far component in the arrays of `FarComponents`, else -1.
+    ``operand`` (2D + 1, C') gives the log densities raised by ``lift`` (C',): what a component is
+    raised by is how much further below the best it may lie and still be looked at. ``slot`` (C',)
+    is the row of a far component in the arrays of `FarComponents`, else -1.
     Component c belongs to group c modulo ``n_groups``: group maxima are then maxima of whole rows.
     """
 
     operand: NDArray[np.float32]
+    lift: NDArray[np.float32]
     slot: NDArray[np.int32]
     n_groups: int
 
     @classmethod
     def of(cls, densities: BlockDensities) -> KernelConstants:
         """Fill up a model's operand by components of no density."""
+        weights = np.maximum(densities.weights, 1e-300)
         n_rows, n_components = densities.operand.shape
         group = SMALL_GROUP if n_components < FEW_COMPONENTS else LARGE_GROUP
         n_groups = -(-n_components // group)
@@ -108,11 +119,14 @@ class KernelConstants:
         far = densities.far
         slot = np.full(group * n_groups, -1, dtype=np.int32)
         slot[far.index] = np.arange(len(far), dtype=np.int32)
+        lift = np.zeros(group * n_groups, dtype=np.float32)
+        lift[:n_components] = np.clip(-np.log(n_components * weights), 0.0, HIGHEST_LIFT)
         distances = np.sum(np.square(far.means.astype(np.float64) * far.scales), axis=1)
-        operand[-1, far.index] += (FAR_SLACK * distances).astype(np.float32)
+        lift[far.index] += (FAR_SLACK * distances).astype(np.float32)
+        operand[-1] += lift
         # Also where the weight is 0: infinity times a zero inside the product would be NaN.
         np.maximum(operand[-1], NO_DENSITY, out=operand[-1])
-        return cls(operand, slot, n_groups)
+        return cls(operand, lift, slot, n_groups)
 
 
 class SparseMoments(NamedTuple):
@@ -146,7 +160,7 @@ def sparse_moments(
     total = np.zeros((n_components, n_rows))
     far: list[NDArray[np.intp]] = []
     log_likelihood, n_pairs, n_near, n_done = 0.0, 0, 0, 0
-    is_sparse = True
+    is_sparse, stretch_end = True, STRETCH_FRAMES
     while n_done < len(frames) and is_sparse:
         block = frames[n_done : n_done + size]
         n = expand_near(block, densities.center, densities.precision, expanded)
@@ -154,15 +168,16 @@ def sparse_moments(
             far.append(n_done + np.flatnonzero(densities.is_far(densities.expand(block))))
         np.matmul(expanded[:n, :n_rows], constants.operand, out=joint[:n])
         gained, pairs = add_block(
-            joint[:n], expanded[:n], part, constants.slot, constants.n_groups,
+            joint[:n], expanded[:n], part, constants.lift, constants.slot, constants.n_groups,
             far_components.means, far_components.scales, far_components.normalizers,
         )  # fmt: skip
         log_likelihood += gained
         n_pairs, n_near, n_done = n_pairs + pairs, n_near + n, n_done + len(block)
         is_sparse = n_pairs <= max_share * n_components * n_near
-        if n_done % STRETCH_FRAMES == 0 or n_done == len(frames) or not is_sparse:
+        if n_done >= stretch_end or n_done == len(frames) or not is_sparse:
             total += part[:n_components, :n_rows]
             part[:] = 0.0
+            stretch_end = n_done + STRETCH_FRAMES
     _move_to_center(total, far_components)
     outside = np.concatenate(far) if far else np.empty(0, dtype=np.intp)
     return SparseMoments(total, log_likelihood, outside, n_done)
@@ -206,13 +221,14 @@ def expand_near(  # pragma: no cover
 
 @compiled(
     types.Tuple((float64, int64))(  # type: ignore[no-untyped-call]
-        READ_2, READ_2, float32[:, ::1], READ_INDEX, int64, READ_2, READ_2, READ_1,
+        READ_2, READ_2, float32[:, ::1], READ_1, READ_INDEX, int64, READ_2, READ_2, READ_1,
     )
 )  # fmt: skip
 def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
     joint: NDArray[np.float32],
     expanded: NDArray[np.float32],
     moments: NDArray[np.float32],
+    lift: NDArray[np.float32],
     slot: NDArray[np.int32],
     n_groups: int,
     means: NDArray[np.float32],
@@ -224,12 +240,12 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
     Parameters
     ----------
     joint : (T, C)
-        log w_c N(x_t); C a multiple of ``n_groups``.
+        log w_c N(x_t), raised by ``lift``; C a multiple of 8 · ``n_groups``.
     expanded : (T, K)
         What is averaged: [x', x'², 1], and zeros up to a whole number of registers.
     moments : (C, K)
         γᵀ · expanded is added to it; for far components x' is relative to their own mean.
-    slot, means, scales, normalizers
+    lift, slot, means, scales, normalizers
         See `KernelConstants` and `FarComponents`.
 
     Returns
@@ -242,7 +258,6 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
     n_components = joint.shape[1]
     width = expanded.shape[1]
     n_features = means.shape[1]
-    any_far = len(normalizers) > 0
     groups = np.empty(n_groups + 1, np.int32)
     index = np.empty(n_components + 1, np.int32)
     value = np.empty(n_components, np.float32)
@@ -252,13 +267,21 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
     n_pairs = 0
     for t in range(joint.shape[0]):
         row = joint[t]
-        # The room for values first holds the maximum of each group.
+        # The room for values first holds the maximum of each group, of eight members at a time.
         for g in range(n_groups):
-            value[g] = row[g]
-        for first in range(n_groups, n_components, n_groups):
-            members = row[first : first + n_groups]
+            value[g] = max(
+                row[g], row[n_groups + g], row[2 * n_groups + g], row[3 * n_groups + g],
+                row[4 * n_groups + g], row[5 * n_groups + g], row[6 * n_groups + g],
+                row[7 * n_groups + g],
+            )  # fmt: skip
+        for first in range(8 * n_groups, n_components, 8 * n_groups):
+            rest = row[first : first + 8 * n_groups]
             for g in range(n_groups):
-                value[g] = max(value[g], members[g])
+                value[g] = max(
+                    rest[g], rest[n_groups + g], rest[2 * n_groups + g], rest[3 * n_groups + g],
+                    rest[4 * n_groups + g], rest[5 * n_groups + g], rest[6 * n_groups + g],
+                    rest[7 * n_groups + g], value[g],
+                )  # fmt: skip
         top = value[0]
         for g in range(1, n_groups):
             top = max(top, value[g])
@@ -273,10 +296,12 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
             for c in range(groups[q], n_components, n_groups):
                 index[k] = c
                 k += row[c] >= limit
+        n_far = 0
         for i in range(k):
-            value[i] = row[index[i]]
+            value[i] = row[index[i]] - lift[index[i]]
+            n_far += slot[index[i]] >= 0
         x_row = expanded[t]
-        if any_far:
+        if n_far > 0:
             for i in range(k):
                 far = slot[index[i]]
                 if far >= 0:
@@ -285,12 +310,15 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
                         z = (x_row[d] - means[far, d]) * scales[far, d]
                         total += z * z
                     value[i] = normalizers[far] - HALF * total
-            top = value[0]
-            for i in range(1, k):
-                top = max(top, value[i])
-        for i in range(k):
+        top = value[0]
+        for i in range(1, k):
+            top = max(top, value[i])
+        if n_far > 0:
             # A far component may have come down by more than the exponent can hold.
-            x = max(value[i] - top, -np.float32(80.0))
+            for i in range(k):
+                value[i] = max(value[i], top - LOWEST)
+        for i in range(k):
+            x = value[i] - top
             n = np.floor(x * LOG2_E + HALF)
             r = (x - n * LN2_HIGH) - n * LN2_LOW
             p = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
@@ -301,22 +329,29 @@ def add_block(  # noqa: PLR0912, PLR0915  # pragma: no cover
             value[i] *= power[i]
             total += value[i]
         scale = ONE / total
-        for i in range(k):
-            weight = value[i] * scale
-            moment = moments[index[i]]
-            far = slot[index[i]]
-            if far >= 0:
-                for d in range(n_features):
-                    offset = x_row[d] - means[far, d]
-                    moment[d] += weight * offset
-                    moment[n_features + d] += weight * offset * offset
-                moment[2 * n_features] += weight
-            else:
+        if n_far == 0:
+            for i in range(k):
+                weight = value[i] * scale
+                moment = moments[index[i]]
                 for j in range(width):
                     moment[j] += weight * x_row[j]
-        log_likelihood += top
+        else:
+            for i in range(k):
+                weight = value[i] * scale
+                moment = moments[index[i]]
+                far = slot[index[i]]
+                if far >= 0:
+                    for d in range(n_features):
+                        offset = x_row[d] - means[far, d]
+                        moment[d] += weight * offset
+                        moment[n_features + d] += weight * offset * offset
+                    moment[2 * n_features] += weight
+                else:
+                    for j in range(width):
+                        moment[j] += weight * x_row[j]
+        log_likelihood += float(top)
         # One logarithm for many sums: each lies between 1 and C, so their product fits a float64.
-        product *= total
+        product *= float(total)
         if t % FRAMES_PER_LOG == FRAMES_PER_LOG - 1:
             log_likelihood += math.log(product)
             product = 1.0
