@@ -142,10 +142,17 @@ class Work:
         return load_background_model(self.model_file(n_components)).gmm
 
     def frames(self, n_components: int, n_frames: int) -> NDArray[np.float32]:
-        """Give frames (T, D) for the mixture of so many components."""
+        """Give frames (T, D) for the mixture of so many components.
+
+        Of real speech, frames from all over it, as the mixture was trained on, and over again where
+        more are wanted than there are.
+        """
         if self.corpus is None:
             return draw_frames(random_mixture(n_components), n_frames)
-        return np.resize(self.speech, (n_frames, self.speech.shape[1]))
+        if n_frames >= len(self.speech):
+            return np.resize(self.speech, (n_frames, self.speech.shape[1]))
+        rows = np.linspace(0, len(self.speech) - 1, n_frames).astype(int)
+        return self.speech[rows]
 
     def both(self, n_frames: int) -> list[tuple[DiagonalGMM, NDArray[np.float32]]]:
         """Both mixtures, each with so many frames."""

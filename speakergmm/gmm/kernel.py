@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 CUT_OFF = np.float32(14.0)
 
-# Cells of T × C between product and kernel: 4 MB, within the caches.
-KERNEL_CELLS = 1 << 20
-MIN_KERNEL_FRAMES, MAX_KERNEL_FRAMES = 128, 384
+# Frames between product and kernel, where there are few components and where there are many; and
+# cells of T × C at most: 6 MB, within the caches.
+FEW_FRAMES, MANY_FRAMES = 384, 768
+KERNEL_CELLS = 3 << 19
 
 # Frames whose moments are summed in float32: more would cost digits, fewer would cost time.
 STRETCH_FRAMES = 8192
@@ -153,7 +154,8 @@ def sparse_moments(
     constants, far_components = densities.kernel_constants, densities.far
     n_rows, width = constants.operand.shape
     n_components = densities.operand.shape[1]
-    size = min(max(KERNEL_CELLS // width, MIN_KERNEL_FRAMES), MAX_KERNEL_FRAMES)
+    wanted = FEW_FRAMES if n_components < FEW_COMPONENTS else MANY_FRAMES
+    size = max(1, min(wanted, KERNEL_CELLS // width))
     expanded = np.zeros((size, -(-n_rows // REGISTER) * REGISTER), dtype=np.float32)
     joint = np.empty((size, width), dtype=np.float32)
     part = np.zeros((width, expanded.shape[1]), dtype=np.float32)
