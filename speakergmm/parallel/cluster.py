@@ -81,7 +81,7 @@ class Cluster:
         # Within a function, so that Dask sends its code and not its name.
         def installed() -> str | None:
             try:
-                from speakergmm import __version__ as version
+                from speakergmm._version import __version__ as version
             except ImportError:
                 return None
             return version
