@@ -140,7 +140,7 @@ class SparseMoments(NamedTuple):
 
     moments: NDArray[np.float64]
     log_likelihood: float
-    far: NDArray[np.intp]
+    far: NDArray[np.int64]
     n_done: int
 
 
@@ -160,14 +160,13 @@ def sparse_moments(
     joint = np.empty((size, width), dtype=np.float32)
     part = np.zeros((width, expanded.shape[1]), dtype=np.float32)
     total = np.zeros((n_components, n_rows))
-    far: list[NDArray[np.intp]] = []
+    outside, far = np.empty(size, dtype=np.int64), [np.empty(0, dtype=np.int64)]
     log_likelihood, n_pairs, n_near, n_done = 0.0, 0, 0, 0
     is_sparse, stretch_end = True, STRETCH_FRAMES
     while n_done < len(frames) and is_sparse:
         block = frames[n_done : n_done + size]
-        n = expand_near(block, densities.center, densities.precision, expanded)
-        if n < len(block):
-            far.append(n_done + np.flatnonzero(densities.is_far(densities.expand(block))))
+        n = expand_near(block, densities.center, densities.precision, expanded, outside)
+        far.append(n_done + outside[: len(block) - n])
         np.matmul(expanded[:n, :n_rows], constants.operand, out=joint[:n])
         gained, pairs = add_block(
             joint[:n], expanded[:n], part, constants.lift, constants.slot, constants.n_groups,
@@ -181,8 +180,7 @@ def sparse_moments(
             part[:] = 0.0
             stretch_end = n_done + STRETCH_FRAMES
     _move_to_center(total, far_components)
-    outside = np.concatenate(far) if far else np.empty(0, dtype=np.intp)
-    return SparseMoments(total, log_likelihood, outside, n_done)
+    return SparseMoments(total, log_likelihood, np.concatenate(far), n_done)
 
 
 def _move_to_center(moments: NDArray[np.float64], far: FarComponents) -> None:
@@ -193,16 +191,18 @@ def _move_to_center(moments: NDArray[np.float64], far: FarComponents) -> None:
     moments[far.index] = np.hstack(moved)
 
 
-@compiled(int64(READ_ANY, READ_1, READ_1, float32[:, ::1]))
+@compiled(int64(READ_ANY, READ_1, READ_1, float32[:, ::1], int64[::1]))
 def expand_near(  # pragma: no cover
     frames: NDArray[np.float32],
     center: NDArray[np.float32],
     precision: NDArray[np.float32],
     expanded: NDArray[np.float32],
+    outside: NDArray[np.int64],
 ) -> int:
     """Write [x', x'², 1] of the frames that are not far, one after the other; return how many.
 
-    As `BlockDensities.expand` and `BlockDensities.is_far`, in one pass.
+    As `BlockDensities.expand` and `BlockDensities.is_far`, in one pass. The numbers of the far
+    frames go to ``outside``.
     """
     n_features = frames.shape[1]
     n_near = 0
@@ -216,6 +216,7 @@ def expand_near(  # pragma: no cover
             row[n_features + d] = square
             distance += square * precision[d]
         row[2 * n_features] = ONE
+        outside[t - n_near] = t
         if distance <= FAR_FRAME:
             n_near += 1
     return n_near

@@ -203,7 +203,8 @@ class Cluster:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
             raise self._lost(error) from None
-        if isinstance(failure, ModuleNotFoundError) or "deserializ" in str(failure):
+        lacks_code = isinstance(failure, RuntimeError) and "deserializ" in str(failure)
+        if isinstance(failure, ModuleNotFoundError) or lacks_code:
             raise WorkerError(
                 f"{self.address}: a machine of the cluster lacks a package "
                 f"({_first_line(failure)}); install speakergmm {__version__} on all of them"
