@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from speakergmm.audio.headers import is_cut_ogg, missing_bytes
-from speakergmm.errors import AudioError, ConfigError
+from speakergmm.config import check_choice
+from speakergmm.errors import AudioError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from numpy.typing import NDArray
@@ -22,6 +25,12 @@ Resample: TypeAlias = Literal["down", "any", "never"]
 
 # libsndfile's length of a stream whose header leaves it open is the largest of 63 bits.
 UNKNOWN_LENGTH = 1 << 62
+
+# Values (samples times channels) that are read at a time: 4 MB.
+BLOCK_VALUES = 1 << 20
+
+# Rates in Hz at which there can be speech; others are those of a damaged header.
+MIN_RATE, MAX_RATE = 1_000, 768_000
 
 # An MP3 decoder needs the bits that up to ten earlier frames of 1,152 samples left over.
 MP3_PREROLL = 11_520
@@ -47,9 +56,10 @@ def _file_name(path: Path) -> str | bytes:
 
 
 def _check_file(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise AudioError(f"{path}: not a file; expected a recording")
     try:
+        # Opened first, a pipe would wait for somebody to write into it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise AudioError(f"{path}: not a file; expected a recording")
         with path.open("rb") as file:
             if not file.read(1):
                 raise AudioError(f"{path}: the file is empty (0 bytes); expected a recording")
@@ -58,11 +68,15 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path}: no such file; expected a recording") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
-    if path.suffix.lower() == ".raw":
+    except ValueError as error:
+        if isinstance(error, AudioError):
+            raise
+        # A zero byte, or characters that the file system cannot encode.
         raise AudioError(
-            f"{path}: not audio that can be decoded (samples without a header); expected WAV, "
-            "FLAC, OGG, Opus, MP3 or SPHERE"
-        )
+            f"{str(path)!r}: no file can have this name; expected a recording"
+        ) from None
+    if path.suffix.lower() == ".raw":
+        raise _headerless(path)
     if cut:
         raise AudioError(f"{path}: truncated: the stream has no end; copy the file again")
     if missing:
@@ -71,11 +85,22 @@ def _check_file(path: Path) -> None:
         )
 
 
+def _headerless(path: Path) -> AudioError:
+    return _unreadable(path, ValueError("samples without a header"))
+
+
 def _unreadable(path: Path, error: Exception) -> AudioError:
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
     return AudioError(
         f"{path}: not audio that can be decoded ({reason}); expected WAV, FLAC, OGG, Opus, MP3 or "
         "SPHERE"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> AudioError:
+    reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+    return AudioError(
+        f"{path}: truncated or damaged: decoding failed ({reason}); copy the file again"
     )
 
 
@@ -90,12 +115,33 @@ def recording_info(path: Path | str) -> RecordingInfo:
     import soundfile
 
     path = Path(path)
+    with _opened(path) as file:
+        try:
+            return RecordingInfo(int(file.samplerate), _length(file, path), int(file.channels))
+        except soundfile.LibsndfileError as error:
+            raise _damaged(path, error) from None
+
+
+def _opened(path: Path) -> Any:
+    """Open a file that was checked."""
+    import soundfile
+
     _check_file(path)
     try:
-        with soundfile.SoundFile(_file_name(path)) as file:
-            return RecordingInfo(int(file.samplerate), _length(file, path), int(file.channels))
+        file = soundfile.SoundFile(_file_name(path))
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error) from None
+    if file.format == "RAW":
+        # By its suffix alone (.au, .vox, .gsm), libsndfile takes any content for speech.
+        file.close()
+        raise _headerless(path)
+    if not MIN_RATE <= file.samplerate <= MAX_RATE:
+        file.close()
+        raise AudioError(
+            f"{path}: its header says {file.samplerate:,} Hz; expected {MIN_RATE:,} to "
+            f"{MAX_RATE:,} Hz; correct the header, or record again"
+        )
+    return file
 
 
 def _length(file: Any, path: Path) -> int:
@@ -118,45 +164,139 @@ def duration_s(path: Path | str) -> float:
     return recording_info(path).duration_s
 
 
-def _decode(
-    path: Path, start_s: float | None, end_s: float | None
+@dataclass(frozen=True, slots=True)
+class SampleBlocks:
+    """Mono samples of one recording, to be taken block by block, once; ``sample_rate`` in Hz."""
+
+    sample_rate: int
+    blocks: Iterator[NDArray[np.float32]]
+
+
+def read_blocks(
+    path: Path | str,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    channel: Channel = "mix",
+) -> SampleBlocks:
+    """Open a recording, or the segment [start_s, end_s) of one, to be read block by block.
+
+    Parameters as for `read_recording`. So long recordings need not be in memory as a whole. What is
+    wrong with the samples is raised where they are read; that all are zero, at the end.
+
+    Raises
+    ------
+    AudioError
+        As `read_recording`.
+    """
+    path = Path(path)
+    decoded = _decode(path, start_s, end_s)
+    sample_rate = next(decoded)
+    return SampleBlocks(int(sample_rate), _mono_blocks(decoded, channel, path))
+
+
+def read_channels(
+    path: Path | str, *, max_values: int | None = None
 ) -> tuple[NDArray[np.float32], int]:
-    """Read a segment as (n_samples, n_channels), by seeking to where it starts."""
+    """Read all channels of a recording, as they are, or of its beginning.
+
+    Parameters
+    ----------
+    max_values : int, optional
+        Read no more than so many samples times channels; default: all.
+
+    Returns
+    -------
+    samples : (n_samples, n_channels) float32
+    sample_rate : int
+        In Hz.
+
+    Raises
+    ------
+    AudioError
+        When the file is missing, empty, truncated, not audio, or holds no samples.
+    """
+    path = Path(path)
+    _check_file(path)
+    decoded = _decode(path, None, None)
+    sample_rate = int(next(decoded))
+    blocks, n_values = [], 0
+    for block in decoded:
+        blocks.append(block)
+        n_values += block.size
+        if max_values is not None and n_values >= max_values:
+            break
+    return np.concatenate(blocks), sample_rate
+
+
+def _mono_blocks(
+    decoded: Iterator[Any], channel: Channel, path: Path
+) -> Iterator[NDArray[np.float32]]:
+    check = SampleCheck()
+    try:
+        for block in decoded:
+            mono = _one_channel(block, channel, path)
+            check.look(mono)
+            yield mono
+        check.finish()
+    except AudioError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise AudioError(f"{path}: {error}") from None
+
+
+def _decode(path: Path, start_s: float | None, end_s: float | None) -> Iterator[Any]:
+    """Yield the sample rate, then blocks (n_samples, n_channels), seeking to where they start."""
     import soundfile
 
     try:
-        file = soundfile.SoundFile(_file_name(path))
-    except soundfile.LibsndfileError as error:
-        raise _unreadable(path, error) from None
-    try:
-        with file:
+        with _opened(path) as file:
             rate, length = int(file.samplerate), _length(file, path)
             if length == 0:
                 raise AudioError(f"{path}: holds no samples; expected a recording")
-            first, last = start_s or 0.0, length / rate if end_s is None else end_s
-            if not (0 <= first < last <= length / rate + 0.001) or round(first * rate) >= length:
-                raise AudioError(
-                    f"{path}: segment {first:g} to {last:g} s does not lie within the "
-                    f"recording's {length / rate:.3f} s"
-                )
-            start, stop = round(first * rate), min(round(last * rate), length)
-            preroll = min(start, MP3_PREROLL) if file.format == "MP3" else 0
-            file.seek(start - preroll)
-            if file.frames >= UNKNOWN_LENGTH:
-                # Else soundfile seeks to where it has read to, which such a stream cannot do.
-                file.seekable = lambda: False
-            samples = file.read(stop - start + preroll, dtype="float32", always_2d=True)[preroll:]
+            start, stop = _span(path, rate, length, start_s, end_s)
+            yield rate
+            at_once = max(1, BLOCK_VALUES // file.channels)
+            _go_to(file, start, at_once)
+            while start < stop:
+                wanted = min(at_once, stop - start)
+                samples = file.read(wanted, dtype="float32", always_2d=True)
+                if len(samples):
+                    yield samples
+                if len(samples) < wanted:
+                    raise AudioError(
+                        f"{path}: truncated: decoding stopped {stop - start - len(samples):,} "
+                        "samples before the end that its header says; copy the file again"
+                    )
+                start += wanted
     except soundfile.LibsndfileError as error:
+        raise _damaged(path, error) from None
+
+
+def _go_to(file: Any, start: int, at_once: int) -> None:
+    """Make a sample the next one to be read."""
+    can_seek, preroll = file.seekable(), MP3_PREROLL if file.format == "MP3" else 0
+    at = max(0, start - preroll) if can_seek else 0
+    if at:
+        file.seek(at)
+    # Else soundfile seeks to where it has read to: some streams cannot do that, and an MP3 decoder
+    # forgets the bits that earlier frames left over.
+    file.seekable = lambda: False
+    while at < start and (n := len(file.read(min(at_once, start - at), dtype="float32"))):
+        at += n
+
+
+def _span(
+    path: Path, rate: int, length: int, start_s: float | None, end_s: float | None
+) -> tuple[int, int]:
+    """Give a segment in samples."""
+    first, last = start_s or 0.0, length / rate if end_s is None else end_s
+    if not (0 <= first < last <= length / rate + 0.001) or round(first * rate) >= length:
         raise AudioError(
-            f"{path}: truncated or damaged: decoding failed ({error.error_string}); copy the file "
-            "again"
-        ) from None
-    if len(samples) < stop - start:
-        raise AudioError(
-            f"{path}: truncated: decoding stopped {stop - start - len(samples):,} samples before "
-            f"the end that its header says; copy the file again"
+            f"{path}: segment {first:g} to {last:g} s does not lie within the recording's "
+            f"{length / rate:.3f} s"
         )
-    return samples, rate
+    return round(first * rate), min(round(last * rate), length)
 
 
 def _one_channel(samples: NDArray[np.float32], channel: Channel, path: Path) -> NDArray[np.float32]:
@@ -172,6 +312,31 @@ def _one_channel(samples: NDArray[np.float32], channel: Channel, path: Path) -> 
             f"{path}: has no channel {channel}; expected 0 to {n_channels - 1}, or 'mix'"
         )
     return samples[:, channel]
+
+
+def resample_blocks(
+    blocks: Iterable[NDArray[np.float32]], rate: int, wanted: int, *, policy: Resample = "down"
+) -> Iterator[NDArray[np.float32]]:
+    """Bring mono samples that come in blocks to another rate; see `resample`.
+
+    Raises
+    ------
+    AudioError
+        At once, when the change is not allowed.
+    """
+    _check_rates(rate, wanted, policy)
+    return iter(blocks) if rate == wanted else _resampled(blocks, rate, wanted)
+
+
+def _resampled(
+    blocks: Iterable[NDArray[np.float32]], rate: int, wanted: int
+) -> Iterator[NDArray[np.float32]]:
+    import soxr
+
+    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
 
 
 def resample(
@@ -190,11 +355,18 @@ def resample(
     AudioError
         When the change is not allowed.
     """
-    if policy not in ("down", "any", "never"):
-        raise ConfigError(f"resample is {policy!r}; expected 'down', 'any' or 'never'")
+    _check_rates(rate, wanted, policy)
     if rate == wanted:
         return samples
-    if policy == "never" or (policy == "down" and rate < wanted):
+    import soxr
+
+    resampled: NDArray[np.float32] = soxr.resample(samples, rate, wanted, quality="HQ")
+    return resampled
+
+
+def _check_rates(rate: int, wanted: int, policy: Resample) -> None:
+    check_choice("resample", policy, ("down", "any", "never"))
+    if rate != wanted and (policy == "never" or (policy == "down" and rate < wanted)):
         fix = (
             f"train with front_end.sample_rate={rate}, or with front_end.resample=any and expect "
             "worse decisions"
@@ -202,10 +374,6 @@ def resample(
             else "resample the recordings, or train with front_end.resample=down"
         )
         raise AudioError(f"audio is {rate} Hz, the model expects {wanted} Hz; {fix}")
-    import soxr
-
-    resampled: NDArray[np.float32] = soxr.resample(samples, rate, wanted, quality="HQ")
-    return resampled
 
 
 def read_recording(
@@ -246,21 +414,70 @@ def read_recording(
         that are NaN or infinite; nothing but zeros; a segment outside the recording; no such
         channel; a sample rate that must not be changed.
     """
-    path = Path(path)
-    _check_file(path)
-    samples, rate = _decode(path, start_s, end_s)
-    if len(samples) == 0:
-        raise AudioError(f"{path}: holds no samples; expected a recording")
-    mono = _one_channel(samples, channel, path)
-    try:
-        check_samples(mono)
-        if sample_rate is not None:
+    opened = read_blocks(path, start_s=start_s, end_s=end_s, channel=channel)
+    blocks, rate = list(opened.blocks), opened.sample_rate
+    mono = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    if sample_rate is not None:
+        try:
             mono, rate = resample(mono, rate, sample_rate, policy=resample_policy), sample_rate
-            if mono.size == 0:
-                raise AudioError(f"too short: no samples are left at {rate} Hz")
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from None
+        except AudioError as error:
+            raise AudioError(f"{path}: {error}") from None
+        if mono.size == 0:
+            raise AudioError(f"{path}: too short: no samples are left at {rate} Hz")
     return np.ascontiguousarray(mono), rate
+
+
+@dataclass
+class SampleCheck:
+    """Looks at mono samples as they pass, and refuses those in which no speech can be found."""
+
+    n_samples: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+
+    def look(self, samples: NDArray[np.float32]) -> None:
+        """Look at the next block.
+
+        Raises
+        ------
+        AudioError
+            When it is not one channel, or some samples are NaN or infinite.
+        """
+        if samples.ndim != 1:
+            raise AudioError(
+                f"samples have shape {samples.shape}; expected (n_samples,), one channel: mix the "
+                "channels or choose one"
+            )
+        if samples.size == 0:
+            return
+        # NaN goes through both, and neither is infinite unless a sample is.
+        low, high = float(samples.min()), float(samples.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            bad = np.flatnonzero(~np.isfinite(samples))
+            raise AudioError(
+                f"{len(bad):,} samples are NaN or infinite (the first is number "
+                f"{self.n_samples + bad[0]:,}); write the recording again as integers or clean it"
+            )
+        self.n_samples += samples.size
+        self.low, self.high = min(self.low, low), max(self.high, high)
+
+    def finish(self) -> None:
+        """Say that there are no more.
+
+        Raises
+        ------
+        AudioError
+            When there were none, or all have the same value.
+        """
+        if self.n_samples == 0:
+            raise AudioError("there are no samples; expected a recording")
+        if self.low == self.high == 0.0:
+            raise AudioError(
+                "silent: every sample is zero; check the microphone, and the channel: channels in "
+                "opposite phase cancel in the mix"
+            )
+        if self.low == self.high and self.n_samples > 1:
+            raise AudioError("constant: every sample has the same value; check the microphone")
 
 
 def check_samples(samples: NDArray[np.float32]) -> None:
@@ -269,29 +486,8 @@ def check_samples(samples: NDArray[np.float32]) -> None:
     Raises
     ------
     AudioError
-        When there are none, some are NaN or infinite, or all are zero.
+        When there are none, some are NaN or infinite, or all are zero or of one value.
     """
-    if samples.ndim != 1:
-        raise AudioError(
-            f"samples have shape {samples.shape}; expected (n_samples,), one channel: mix the "
-            "channels or choose one"
-        )
-    if samples.size == 0:
-        raise AudioError("there are no samples; expected a recording")
-    # One pass: a sum of squares is NaN or infinite when any sample is, and 0 when all are 0.
-    with np.errstate(invalid="ignore", over="ignore"):
-        power = float(np.dot(samples, samples))
-    if not np.isfinite(power):
-        bad = np.flatnonzero(~np.isfinite(samples))
-        if len(bad):
-            raise AudioError(
-                f"{len(bad):,} samples are NaN or infinite (the first is number {bad[0]:,}); "
-                "write the recording again as integers or clean it"
-            )
-    elif power == 0.0 and not samples.any():
-        raise AudioError(
-            "silent: every sample is zero; check the microphone, and the channel: channels in "
-            "opposite phase cancel in the mix"
-        )
-    elif len(samples) > 1 and samples.min() == samples.max():
-        raise AudioError("constant: every sample has the same value; check the microphone")
+    check = SampleCheck()
+    check.look(samples)
+    check.finish()

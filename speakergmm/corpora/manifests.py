@@ -26,7 +26,8 @@ class Utterance:
     """One speaker's labelled stretch of a recording: a row of ``utterances.csv``.
 
     ``start_s`` and ``end_s`` cut the segment [start, end) out of the recording, in seconds; None
-    means from the beginning, or to the end.
+    means from the beginning, or to the end. ``speech_s``, where given, marks the speech in it:
+    (start, end) in seconds of the recording.
     """
 
     utterance_id: str
@@ -37,6 +38,7 @@ class Utterance:
     session_id: str = ""
     sex: str = ""
     split: str = ""
+    speech_s: tuple[tuple[float, float], ...] | None = None
 
 
 Utterances: TypeAlias = Mapping[str, Utterance]
@@ -96,6 +98,23 @@ def _seconds(row: Row, column: str, problems: Problems) -> float | None:
     return value
 
 
+def _speech(row: Row, problems: Problems) -> tuple[tuple[float, float], ...] | None:
+    """Read the column ``speech``: ``0.31-1.20 1.55-2.90``."""
+    segments = []
+    for text in row["speech"].split():
+        start, dash, end = text.partition("-")
+        start_s, end_s = number(start), number(end)
+        if not (dash and 0 <= start_s < end_s < float("inf")):
+            problems.add(
+                row.line,
+                f"speech is {text!r}; expected START-END in seconds, such as 0.31-1.20, several "
+                "parted by spaces",
+            )
+            return None
+        segments.append((start_s, end_s))
+    return tuple(segments) or None
+
+
 def _check_segment(row: Row, utterance: Utterance, duration_s: float, problems: Problems) -> None:
     end_s = duration_s if utterance.end_s is None else utterance.end_s
     if end_s > duration_s + END_TOLERANCE_S:
@@ -118,6 +137,7 @@ def read_utterances(
     *,
     durations: Durations | None = None,
     layouts: Sequence[str] = (),
+    must_exist: bool = True,
 ) -> dict[str, Utterance]:
     """Read and check ``utterances.csv``.
 
@@ -125,7 +145,7 @@ def read_utterances(
     ----------
     path : path
         The list: ``utterance_id, speaker_id, path`` and, as wanted, ``session_id, start_s, end_s,
-        sex, split``.
+        sex, split, speech``.
     audio_folder : path, optional
         Where the list's paths begin; default: the folder of the list.
     durations : callable, optional
@@ -133,6 +153,8 @@ def read_utterances(
     layouts : sequence of str, optional
         Where else a recording may be, relative to ``audio_folder`` and without its suffix:
         ``{speaker_id}``, ``{session_id}`` and ``{stem}`` (the listed file's name) are filled in.
+    must_exist : bool
+        Whether a recording that is not found is a problem of the list; else its path is as listed.
 
     Returns
     -------
@@ -152,7 +174,7 @@ def read_utterances(
     known_durations: dict[Path, float] = {}
     first_lines: dict[str, int] = {}
     required = ("utterance_id", "speaker_id", "path")
-    optional = ("session_id", "start_s", "end_s", "sex", "split")
+    optional = ("session_id", "start_s", "end_s", "sex", "split", "speech")
     for row in read_rows(path, required, optional, problems):
         utterance_id = row["utterance_id"]
         if utterance_id in first_lines:
@@ -169,19 +191,19 @@ def read_utterances(
                 "expected start_s < end_s",
             )
         recording = _recording(folder, row, layouts)
-        if recording is None:
+        if recording is None and must_exist:
             problems.add(row.line, f"recording not found: {folder / row['path']}")
             continue
         utterance = Utterance(
-            utterance_id, row["speaker_id"], recording, start_s, end_s,
-            row["session_id"], row["sex"], row["split"],
+            utterance_id, row["speaker_id"], recording or folder / row["path"], start_s, end_s,
+            row["session_id"], row["sex"], row["split"], _speech(row, problems),
         )  # fmt: skip
         utterances[utterance_id] = utterance
         if durations is not None:
             try:
-                if recording not in known_durations:
-                    known_durations[recording] = durations(recording)
-                _check_segment(row, utterance, known_durations[recording], problems)
+                if utterance.path not in known_durations:
+                    known_durations[utterance.path] = durations(utterance.path)
+                _check_segment(row, utterance, known_durations[utterance.path], problems)
             except SpeakerGMMError as error:
                 problems.add(row.line, f"utterance {utterance_id}: {error}")
     problems.raise_if_any()

@@ -1,13 +1,16 @@
-"""Samples → frames (T, D): MFCC, deltas, voice activity, normalization; and the frame store."""
+"""Samples → frames (T, D): cepstra, slopes, voice activity, normalization; and the frame store."""
 
+from speakergmm.audio.activity import voiced, voiced_above_noise
+from speakergmm.features.config import FrontEndConfig
+from speakergmm.features.dynamics import deltas, shifted_deltas
 from speakergmm.features.extraction import (
     extract_features,
     recording_frames,
     utterance_frames,
 )
-from speakergmm.features.front_end import FrontEnd, FrontEndConfig
+from speakergmm.features.front_end import FrontEnd
+from speakergmm.features.normalization import cmn, cmvn, rasta, sliding_cmvn, warp
 from speakergmm.features.store import FrameStore
-from speakergmm.features.transforms import cmn, cmvn, deltas, voiced
 
 __all__ = [
     "FrameStore",
@@ -17,7 +20,12 @@ __all__ = [
     "cmvn",
     "deltas",
     "extract_features",
+    "rasta",
     "recording_frames",
+    "shifted_deltas",
+    "sliding_cmvn",
     "utterance_frames",
     "voiced",
+    "voiced_above_noise",
+    "warp",
 ]

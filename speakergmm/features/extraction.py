@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from speakergmm.audio import duration_s, read_recording
+from speakergmm.audio import duration_s, read_blocks
+from speakergmm.config import check_choice
+from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, FrameStoreError, problem_report
-from speakergmm.features.front_end import FrontEnd, FrontEndConfig
+from speakergmm.features.front_end import FrontEnd, UtteranceFrames
 from speakergmm.features.shards import (
     FORMAT,
+    LEFT_OUT,
     VERSION,
     check_description,
     description_path,
     read_json,
     shard_path,
 )
+from speakergmm.features.sides import Side, training_sides
 from speakergmm.features.store import FrameStore
 from speakergmm.files import file_digest, locked, remove, value_digest, write_json, writing
 from speakergmm.parallel import is_remote, map_in_order
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from speakergmm.corpora import Utterance, Utterances
+    from speakergmm.corpora import Utterances
+    from speakergmm.features.config import FrontEndConfig
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
+
+OnError: TypeAlias = Literal["stop", "skip"]
 
 # A shard is what one worker does at a time and what a killed run loses: long enough to be worth
 # a file, short enough to spread over workers and to leave little to do again.
 MIN_SHARD_S, MAX_SHARD_S, SHARDS_WANTED = 60.0, 3600.0, 32
+
+
+class Degrade(Protocol):
+    """Makes samples worse on purpose, the same way each time for the same utterance."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that the result depends on besides samples, rate and utterance."""
+
+    def __call__(
+        self, samples: NDArray[np.float32], sample_rate: int, utterance_id: str
+    ) -> NDArray[np.float32]:
+        """Give the degraded samples (n_samples,), at the same rate."""
 
 
 def recording_frames(
@@ -48,18 +70,36 @@ def recording_frames(
 ) -> NDArray[np.float32]:
     """Frames (T, D) of a recording, or of the segment [start_s, end_s) of one.
 
+    The recording is read block by block, so it may be hours long.
+
     Raises
     ------
     AudioError
         Naming the recording and what is wrong with it.
     """
-    samples, rate = read_recording(
-        path, start_s=start_s, end_s=end_s, channel=front_end.config.channel
-    )
-    try:
-        return front_end(samples, rate)
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from None
+    return pooled_frames([path], front_end, start_s=start_s, end_s=end_s)
+
+
+def pooled_frames(
+    paths: Sequence[Path | str],
+    front_end: FrontEnd,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> NDArray[np.float32]:
+    """Frames (T, D) of several recordings of one speaker, as one side.
+
+    Raises
+    ------
+    AudioError
+        Naming the recording and what is wrong with it.
+    """
+    whole = [
+        _frames_of(Utterance(str(path), "", Path(path), start_s, end_s), front_end)
+        for path in paths
+    ]
+    with _naming(", ".join(map(str, paths))):
+        return front_end.pooled(whole)
 
 
 def utterance_frames(utterance: Utterance, front_end: FrontEnd) -> NDArray[np.float32]:
@@ -70,12 +110,61 @@ def utterance_frames(utterance: Utterance, front_end: FrontEnd) -> NDArray[np.fl
     AudioError
         Naming the utterance, its recording and what is wrong with it.
     """
+    frames, _ = side_frames(Side(utterance.utterance_id, (utterance,)), front_end)
+    return frames
+
+
+def side_frames(
+    side: Side, front_end: FrontEnd, degrade: Degrade | None = None
+) -> tuple[NDArray[np.float32], float]:
+    """Frames (T, D) of a side, read and computed now, and the seconds of its recordings.
+
+    Raises
+    ------
+    AudioError
+        Naming the utterance, its recording and what is wrong with it.
+    """
+    wanted = None if side.speech_s is None else front_end.config.n_frames(side.speech_s)
+    parts: list[UtteranceFrames] = []
+    for utterance in side.utterances:
+        with _naming(f"utterance {utterance.utterance_id}"):
+            part = _frames_of(utterance, front_end, degrade)
+        if wanted is not None:
+            part = part.first(wanted)
+            wanted -= part.n_speech
+        parts.append(part)
+        if wanted == 0:
+            break
+    with _naming(f"utterance {', '.join(u.utterance_id for u in side.utterances)}"):
+        return front_end.pooled(parts), sum(part.recording_s for part in parts)
+
+
+def _frames_of(
+    utterance: Utterance, front_end: FrontEnd, degrade: Degrade | None = None
+) -> UtteranceFrames:
+    path, start_s = utterance.path, utterance.start_s or 0.0
+    opened = read_blocks(
+        path, start_s=utterance.start_s, end_s=utterance.end_s, channel=front_end.config.channel
+    )
+    blocks, rate = opened.blocks, opened.sample_rate
+    if degrade is not None:
+        blocks = iter([degrade(np.concatenate(list(blocks)), rate, utterance.utterance_id)])
+    marked = None
+    if utterance.speech_s is not None:
+        marked = [(start - start_s, end - start_s) for start, end in utterance.speech_s]
+    with _naming(str(path)):
+        return front_end.utterance(blocks, rate, speech_s=marked)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Say in an error what it is about, where it does not say so itself."""
     try:
-        return recording_frames(
-            utterance.path, front_end, start_s=utterance.start_s, end_s=utterance.end_s
-        )
+        yield
     except AudioError as error:
-        raise AudioError(f"utterance {utterance.utterance_id}: {error}") from None
+        if str(error).startswith(what):
+            raise
+        raise AudioError(f"{what}: {error}") from None
 
 
 def _json_or_none(path: Path) -> dict[str, Any] | None:
@@ -85,79 +174,118 @@ def _json_or_none(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _plan(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
+def _length_s(utterance: Utterance, known: dict[Path, float]) -> float:
+    """Give an utterance's length by the recording's header; 0 where that cannot be read."""
+    end_s = utterance.end_s
+    if end_s is None:
+        if utterance.path not in known:
+            try:
+                known[utterance.path] = duration_s(utterance.path)
+            except AudioError:
+                known[utterance.path] = 0.0
+        end_s = known[utterance.path]
+    return max(0.0, end_s - (utterance.start_s or 0.0))
+
+
+def _plan(sides: Sequence[Side]) -> list[list[Side]]:
     """Cut the list into shards of about equal duration, by the list alone."""
     known: dict[Path, float] = {}
-    lengths = []
-    for utterance in utterances:
-        end_s = utterance.end_s
-        if end_s is None:
-            if utterance.path not in known:
-                known[utterance.path] = duration_s(utterance.path)
-            end_s = known[utterance.path]
-        lengths.append(max(0.0, end_s - (utterance.start_s or 0.0)))
+    lengths = [sum(_length_s(u, known) for u in side.utterances) for side in sides]
     wanted_s = min(MAX_SHARD_S, max(MIN_SHARD_S, sum(lengths) / SHARDS_WANTED))
-    shards: list[list[Utterance]] = [[]]
+    shards: list[list[Side]] = [[]]
     filled_s = 0.0
-    for utterance, length_s in zip(utterances, lengths, strict=True):
+    for side, length_s in zip(sides, lengths, strict=True):
         if filled_s >= wanted_s:
             shards.append([])
             filled_s = 0.0
-        shards[-1].append(utterance)
+        shards[-1].append(side)
         filled_s += length_s
     return shards
 
 
-def _utterance_keys(utterances: Sequence[Utterance], config: FrontEndConfig) -> list[str]:
-    digests: dict[Path, str] = {}
-    keys = []
-    settings = dataclasses.asdict(config)
-    for utterance in utterances:
-        if utterance.path not in digests:
+def _source(
+    utterance: Utterance, degrade: Degrade | None, digests: dict[Path, str]
+) -> list[object]:
+    """Say what an utterance's frames are made from, besides the front end."""
+    if utterance.path not in digests:
+        try:
             digests[utterance.path] = file_digest(utterance.path)
-        source = [digests[utterance.path], utterance.start_s, utterance.end_s]
-        keys.append(value_digest([FORMAT, VERSION, settings, source]))
+        except OSError as error:
+            # Reading it will say so; when it can be read, this is another source.
+            digests[utterance.path] = f"unreadable: {error.strerror}"
+    segment = [utterance.start_s, utterance.end_s, utterance.speech_s]
+    source: list[object] = [digests[utterance.path], *segment]
+    # What is degraded depends on the utterance's name, from which its random draws come.
+    return source if degrade is None else [*source, degrade.digest, utterance.utterance_id]
+
+
+def _side_keys(sides: Sequence[Side], config: FrontEndConfig, degrade: Degrade | None) -> list[str]:
+    digests: dict[Path, str] = {}
+    settings = dataclasses.asdict(config)
+    keys = []
+    for side in sides:
+        sources = [_source(utterance, degrade, digests) for utterance in side.utterances]
+        keys.append(value_digest([FORMAT, VERSION, settings, side.speech_s, sources]))
     return keys
 
 
 @dataclass(frozen=True)
 class _Shard:
-    """Some utterances of a list, and the digests of all that their frames are made from."""
+    """Some sides of a list, and the digests of all that their frames are made from."""
 
     number: int
-    utterances: Sequence[Utterance]
+    sides: Sequence[Side]
     keys: Sequence[str] = ()
 
-    def is_done(self, folder: Path, config: FrontEndConfig) -> bool:
+    def is_done(self, folder: Path, config: FrontEndConfig, on_error: OnError) -> bool:
         """Tell whether the shard is on disk as it would be made."""
         try:
             described = read_json(description_path(folder, self.number))
             check_description(folder, self.number, described, config)
-            entries = [(e["utterance_id"], e["key"]) for e in described["utterances"]]
+            entries = described["utterances"]
+            found = [(entry["utterance_id"], entry["key"]) for entry in entries]
+            is_whole = not any(LEFT_OUT in entry for entry in entries)
         except (FrameStoreError, KeyError, TypeError):
             return False
-        ids = [utterance.utterance_id for utterance in self.utterances]
-        return entries == list(zip(ids, self.keys, strict=True))
+        wanted = list(zip((side.name for side in self.sides), self.keys, strict=True))
+        return found == wanted and (is_whole or on_error == "skip")
 
 
-def _look_up(shard: _Shard, folder: Path, config: FrontEndConfig) -> tuple[_Shard, bool]:
-    """Find the keys of a shard's utterances, and whether the shard is there already."""
-    shard = dataclasses.replace(shard, keys=_utterance_keys(shard.utterances, config))
-    return shard, shard.is_done(folder, config)
+def _look_up(
+    shard: _Shard,
+    folder: Path,
+    config: FrontEndConfig,
+    degrade: Degrade | None,
+    on_error: OnError,
+) -> tuple[_Shard, bool]:
+    """Find the keys of a shard's sides, and whether the shard is there already."""
+    shard = dataclasses.replace(shard, keys=_side_keys(shard.sides, config, degrade))
+    return shard, shard.is_done(folder, config, on_error)
 
 
-def _write_shard(shard: _Shard, folder: Path, front_end: FrontEnd) -> list[str]:
+def _write_shard(
+    shard: _Shard, folder: Path, front_end: FrontEnd, degrade: Degrade | None, on_error: OnError
+) -> list[str]:
     """Compute and write one shard; return what is wrong with its utterances, if anything is."""
     problems: list[str] = []
-    parts = []
-    for utterance in shard.utterances:
+    parts = [np.empty((0, front_end.config.n_features), dtype=np.float32)]
+    entries: list[dict[str, object]] = []
+    n_frames = 0
+    for side, key in zip(shard.sides, shard.keys, strict=True):
+        entry: dict[str, object] = {"utterance_id": side.name, "key": key}
         try:
-            parts.append(utterance_frames(utterance, front_end))
+            frames, recording_s = side_frames(side, front_end, degrade)
         except AudioError as error:
             problems.append(str(error))
-    if problems:
+            entry[LEFT_OUT] = str(error)
+        else:
+            parts.append(frames)
+            stop = n_frames + len(frames)
+            entry |= {"start": n_frames, "stop": stop, "recording_s": round(recording_s, 6)}
+            n_frames = stop
+        entries.append(entry)
+    if problems and on_error == "stop":
         return problems
-    stops = np.cumsum([len(part) for part in parts]).tolist()
     # The old description goes first: it must never stand beside other frames.
     remove(description_path(folder, shard.number))
     with (
@@ -165,35 +293,35 @@ def _write_shard(shard: _Shard, folder: Path, front_end: FrontEnd) -> list[str]:
         temporary.open("wb") as file,
     ):
         np.save(file, np.concatenate(parts))
-    entries = [
-        {"utterance_id": utterance.utterance_id, "start": start, "stop": stop, "key": key}
-        for utterance, key, start, stop in zip(
-            shard.utterances, shard.keys, [0, *stops[:-1]], stops, strict=True
-        )
-    ]
     described = {
         "front_end": front_end.config.digest,
-        "n_frames": stops[-1],
+        "n_frames": n_frames,
         "utterances": entries,
     }
     write_json(description_path(folder, shard.number), described)
-    return []
+    return problems
 
 
 def _extract_shards(
-    folder: Path, shards: Sequence[_Shard], front_end: FrontEnd, jobs: Jobs, progress: Progress
+    folder: Path,
+    shards: Sequence[_Shard],
+    front_end: FrontEnd,
+    degrade: Degrade | None,
+    on_error: OnError,
+    jobs: Jobs,
+    progress: Progress,
 ) -> None:
     # An unfinished store must not look finished.
     remove(folder / "store.json")
-    progress.start("features", sum(len(shard.utterances) for shard in shards))
+    progress.start("features", sum(len(shard.sides) for shard in shards))
     # Built before the workers start: they would each build it otherwise.
     _ = front_end.transform
     problems: list[str] = []
-    done = map_in_order(_write_shard, shards, folder, front_end, jobs=jobs)
+    done = map_in_order(_write_shard, shards, folder, front_end, degrade, on_error, jobs=jobs)
     for shard, failures in zip(shards, done, strict=True):
-        progress.advance(len(shard.utterances))
+        progress.advance(len(shard.sides))
         problems.extend(failures)
-    if problems:
+    if problems and on_error == "stop":
         raise AudioError(problem_report("features cannot be extracted", problems))
 
 
@@ -202,12 +330,14 @@ def extract_features(
     folder: Path | str,
     config: FrontEndConfig,
     *,
+    on_error: OnError = "stop",
     jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> tuple[FrameStore, int]:
     """Compute the frames of all utterances into a store, or bring a store up to date.
 
     Shards whose audio, segments and front end are unchanged (by content, not by time) are kept.
+    Where the configuration normalizes sides together, the store holds the sessions of each speaker.
 
     Parameters
     ----------
@@ -215,6 +345,9 @@ def extract_features(
         By id, as from `speakergmm.corpora.read_utterances`.
     folder : path
         Made where it is missing.
+    on_error : {"stop", "skip"}
+        What becomes of utterances that cannot be used: an error that names each, after all have
+        been tried; or they are left out, and ``FrameStore.left_out`` says why.
     jobs : int or Cluster, optional
         Worker threads, or a cluster that sees the same disk; default: the cores that the process
         may use.
@@ -231,31 +364,67 @@ def extract_features(
         When there are no utterances.
     AudioError
         When any utterance cannot be used: after all have been tried, naming each (the first 20,
-        then a count). The shards that are whole stay, so the next run does only the rest.
+        then a count). The shards that are whole stay, so the next run does only the rest. With
+        ``"skip"``, when none can be used.
     """
-    if not utterances:
+    sides = training_sides(utterances.values(), config)
+    return extract_sides(sides, folder, config, on_error=on_error, jobs=jobs, progress=progress)
+
+
+def extract_sides(
+    sides: Sequence[Side],
+    folder: Path | str,
+    config: FrontEndConfig,
+    *,
+    degrade: Degrade | None = None,
+    on_error: OnError = "stop",
+    jobs: Jobs = None,
+    progress: Progress = SILENT,
+) -> tuple[FrameStore, int]:
+    """Compute the frames of all sides into a store; see `extract_features`.
+
+    Parameters
+    ----------
+    sides : sequence of Side
+        Their names are those of the store's entries.
+    degrade : Degrade, optional
+        What is done to the samples of each utterance first.
+    """
+    if not sides:
         raise FrameStoreError("there are no utterances; expected a list with at least one")
+    check_choice("on_error", on_error, ("stop", "skip"))
     # Workers elsewhere know nothing of the folder in which this process was started.
     folder = Path(folder).absolute()
-    members = list(utterances.values())
     if is_remote(jobs):
-        members = [dataclasses.replace(u, path=u.path.absolute()) for u in members]
+        sides = [_with_absolute_paths(side) for side in sides]
     with locked(folder):
-        planned = [_Shard(number, part) for number, part in enumerate(_plan(members))]
-        shards, done = zip(*map_in_order(_look_up, planned, folder, config, jobs=jobs), strict=True)
+        planned = [_Shard(number, part) for number, part in enumerate(_plan(sides))]
+        looked_up = map_in_order(_look_up, planned, folder, config, degrade, on_error, jobs=jobs)
+        shards, done = zip(*looked_up, strict=True)
         missing = [shard for shard, is_done in zip(shards, done, strict=True) if not is_done]
         head = folder / "store.json"
         # Only what this store counted as its own is removed when it has become shorter.
         n_before = int((_json_or_none(head) or {}).get("n_shards", 0))
         if missing:
-            _extract_shards(folder, missing, FrontEnd(config), jobs, progress)
+            front_end = FrontEnd(config)
+            _extract_shards(folder, missing, front_end, degrade, on_error, jobs, progress)
         for number in range(len(shards), n_before):
             remove(head)
             remove(shard_path(folder, number))
             remove(description_path(folder, number))
         about = {"front_end": dataclasses.asdict(config), "n_shards": len(shards)}
         wanted = {"format": FORMAT, "version": VERSION, **about}
+        # JSON has lists where the configuration has tuples.
+        wanted = json.loads(json.dumps(wanted))
         if not head.exists() or _json_or_none(head) != wanted:
             write_json(head, wanted)
-        n_computed = sum(len(shard.utterances) for shard in missing)
-        return FrameStore.open(folder), n_computed
+        store = FrameStore.open(folder)
+        if not store.places:
+            reasons = store.left_out.values()
+            raise AudioError(problem_report("no utterance of the list can be used", reasons))
+        return store, sum(len(shard.sides) for shard in missing)
+
+
+def _with_absolute_paths(side: Side) -> Side:
+    utterances = (dataclasses.replace(u, path=u.path.absolute()) for u in side.utterances)
+    return dataclasses.replace(side, utterances=tuple(utterances))

@@ -3,129 +3,59 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.audio import check_samples, resample
-from speakergmm.config import check_choice, check_range, check_whole
-from speakergmm.errors import AudioError, ConfigError
-from speakergmm.features.mfcc import MfccTransform, build_mfcc_transform, mfcc, pre_emphasize
-from speakergmm.features.transforms import cmn, cmvn, deltas, voiced
-from speakergmm.files import value_digest
+from speakergmm.audio import check_samples, resample_blocks
+from speakergmm.audio.activity import voiced, voiced_above_noise, without_short_runs
+from speakergmm.errors import AudioError
+from speakergmm.features.dynamics import deltas, shifted_deltas
+from speakergmm.features.mfcc import (
+    MIN_POWER,
+    MfccTransform,
+    build_mfcc_transform,
+    cepstra_in_blocks,
+)
+from speakergmm.features.normalization import cmn, cmvn, rasta, sliding_cmvn, warp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
+    from speakergmm.features.config import FrontEndConfig
 
-@dataclass(frozen=True)
-class FrontEndConfig:
-    """Settings of the front end. They travel with every model that is trained on its frames.
+# Samples, and frames, that are worked on at a time: what is made of them on the way stays small.
+BLOCK_SAMPLES = 1 << 20
+BLOCK_FRAMES = 1 << 14
 
-    Parameters
-    ----------
-    sample_rate : int
-        Hz. Recordings at a higher rate are brought down to it.
-    resample : {"down", "any", "never"}
-        Which changes of rate are allowed.
-    channel : int or "mix"
-        Which channel of a recording: one, counted from 0, or the mean of all.
-    window_s, hop_s : float
-        Length of the Hann analysis window, and the step from one to the next, in seconds.
-    pre_emphasis : float
-        Coefficient of the first-order high-pass, 0 for none.
-    n_mels : int
-        Mel filters between ``f_min_hz`` and ``f_max_hz`` (None: half the sample rate).
-    mel_scale : {"slaney", "htk"}
-        librosa's two mel scales.
-    top_db : float or None
-        Log mel energies are kept within so many dB of the utterance's loudest; None: no limit.
-    n_mfcc : int
-        Cepstral coefficients, c0 included.
-    c0 : bool
-        Keep c0, which carries the level, as the first of them.
-    lifter : float
-        Cepstral liftering, 0 for none.
-    deltas : {0, 1, 2}
-        Append no slopes, first, or first and second.
-    delta_window : int
-        Frames to each side that a slope is taken over.
-    vad_db : float or None
-        Keep frames that are at most so many dB below the loudest; None: keep all.
-    normalization : {"none", "cmn", "cmvn"}
-        Over the utterance's kept frames.
+
+@dataclass(frozen=True, eq=False)
+class UtteranceFrames:
+    """Frames (T, D) of one utterance that are not normalized yet.
+
+    ``speech`` (T,) marks those that are to be kept; None where only those are there.
+    ``recording_s`` is how long the utterance is.
     """
 
-    sample_rate: int = 16000
-    resample: Literal["down", "any", "never"] = "down"
-    channel: int | Literal["mix"] = "mix"
-    window_s: float = 0.025
-    hop_s: float = 0.010
-    pre_emphasis: float = 0.97
-    n_mels: int = 40
-    f_min_hz: float = 0.0
-    f_max_hz: float | None = None
-    mel_scale: Literal["slaney", "htk"] = "slaney"
-    top_db: float | None = 80.0
-    n_mfcc: int = 30
-    c0: bool = True
-    lifter: float = 0.0
-    deltas: Literal[0, 1, 2] = 0
-    delta_window: int = 2
-    vad_db: float | None = 30.0
-    normalization: Literal["none", "cmn", "cmvn"] = "none"
+    frames: NDArray[np.float32]
+    speech: NDArray[np.bool_] | None
+    recording_s: float
 
-    def __post_init__(self) -> None:
-        check_whole("sample_rate", self.sample_rate, 1000, 384_000, "Hz")
-        check_choice("resample", self.resample, ("down", "any", "never"))
-        if self.channel != "mix":
-            check_whole("channel", self.channel, 0, 1023, "(or 'mix')")
-        check_range("window_s", self.window_s, 16 / self.sample_rate, 1.0, "s")
-        check_range("hop_s", self.hop_s, 1 / self.sample_rate, self.window_s, "s")
-        check_range("pre_emphasis", self.pre_emphasis, 0.0, 1.0)
-        check_whole("n_mels", self.n_mels, 2, 512)
-        check_range("f_min_hz", self.f_min_hz, 0.0, self.sample_rate / 2, "Hz")
-        if self.f_max_hz is not None:
-            check_range("f_max_hz", self.f_max_hz, self.f_min_hz + 1, self.sample_rate / 2, "Hz")
-        check_choice("mel_scale", self.mel_scale, ("slaney", "htk"))
-        if self.top_db is not None:
-            check_range("top_db", self.top_db, 0.0, 1000.0, "dB")
-        check_whole("n_mfcc", self.n_mfcc, 1 if self.c0 else 2, self.n_mels)
-        if not isinstance(self.c0, bool):
-            raise ConfigError(f"c0 is {self.c0!r}; expected true or false")
-        check_range("lifter", self.lifter, 0.0, 1000.0)
-        check_choice("deltas", self.deltas, (0, 1, 2))
-        check_whole("delta_window", self.delta_window, 1, 100, "frames")
-        if self.vad_db is not None:
-            check_range("vad_db", self.vad_db, 0.0, 1000.0, "dB")
-        check_choice("normalization", self.normalization, ("none", "cmn", "cmvn"))
+    def first(self, n_speech: int) -> UtteranceFrames:
+        """Cut after so many frames of speech."""
+        if self.speech is None:
+            return replace(self, frames=self.frames[:n_speech])
+        stop = int(np.searchsorted(np.cumsum(self.speech), n_speech)) + 1
+        return replace(self, frames=self.frames[:stop], speech=self.speech[:stop])
 
     @property
-    def win_length(self) -> int:
-        """Analysis window in samples."""
-        return round(self.window_s * self.sample_rate)
-
-    @property
-    def hop_length(self) -> int:
-        """Step between frames in samples."""
-        return round(self.hop_s * self.sample_rate)
-
-    @property
-    def n_fft(self) -> int:
-        """Length of the Fourier transform in samples: the next power of two."""
-        return 1 << (self.win_length - 1).bit_length()
-
-    @property
-    def n_features(self) -> int:
-        """D: features of a frame."""
-        return (self.n_mfcc - (not self.c0)) * (1 + self.deltas)
-
-    @property
-    def digest(self) -> str:
-        """Digest of all settings: equal for front ends that make the same frames."""
-        return value_digest(asdict(self))
+    def n_speech(self) -> int:
+        """Frames of speech."""
+        return len(self.frames) if self.speech is None else int(np.count_nonzero(self.speech))
 
 
 @dataclass(frozen=True)
@@ -144,17 +74,18 @@ class FrontEnd:
 
     @cached_property
     def transform(self) -> MfccTransform:
-        """Window, mel bank and cosine transform: built at first use, once."""
+        """Window, filter bank and cosine transform: built at first use, once."""
         config = self.config
         return build_mfcc_transform(
             sample_rate=config.sample_rate,
             n_fft=config.n_fft,
             win_length=config.win_length,
             hop_length=config.hop_length,
+            pre_emphasis=config.pre_emphasis,
             n_mels=config.n_mels,
             f_min_hz=config.f_min_hz,
             f_max_hz=config.sample_rate / 2 if config.f_max_hz is None else config.f_max_hz,
-            htk=config.mel_scale == "htk",
+            scale=config.mel_scale,
             cepstra=range(0 if config.c0 else 1, config.n_mfcc),
             lifter=config.lifter,
             top_db=config.top_db,
@@ -181,7 +112,6 @@ class FrontEnd:
             When the samples are not one channel, too few for one analysis window, NaN or infinite,
             all zero, or at a rate that must not be changed.
         """
-        config = self.config
         given = np.asarray(samples)
         if given.dtype.kind != "f":
             raise AudioError(
@@ -190,25 +120,196 @@ class FrontEnd:
             )
         mono = given.astype(np.float32, copy=False)
         check_samples(mono)
-        if sample_rate != config.sample_rate:
-            mono = resample(mono, sample_rate, config.sample_rate, policy=config.resample)
-        if len(mono) < config.win_length:
+        blocks = (mono[i : i + BLOCK_SAMPLES] for i in range(0, len(mono), BLOCK_SAMPLES))
+        return self.pooled([self.utterance(blocks, sample_rate)])
+
+    def utterance(
+        self,
+        blocks: Iterable[NDArray[np.float32]],
+        sample_rate: int,
+        *,
+        speech_s: Sequence[tuple[float, float]] | None = None,
+    ) -> UtteranceFrames:
+        """Compute the frames of one utterance, not normalized, from samples in blocks.
+
+        Memory holds the frames and no more than a block of samples.
+
+        Parameters
+        ----------
+        blocks : iterable of (n,) float32
+            Mono, already checked; as from `speakergmm.audio.read_blocks`.
+        sample_rate : int
+            Hz.
+        speech_s : sequence of (start, end), optional
+            Where there is speech, in seconds from the first sample; it counts instead of what voice
+            activity detection finds.
+
+        Raises
+        ------
+        AudioError
+            When the samples are too few for one analysis window, at a rate that must not be
+            changed, or none of the marked speech is in them.
+        """
+        config = self.config
+        wanted = resample_blocks(blocks, sample_rate, config.sample_rate, policy=config.resample)
+        counter = _Counter(wanted)
+        cepstra, energy = cepstra_in_blocks(counter, self.transform)
+        if counter.n_samples < config.win_length:
             raise AudioError(
-                f"too short: {len(mono) / config.sample_rate * 1000:.1f} ms; expected at least one "
-                f"analysis window ({config.window_s * 1000:g} ms); drop it or join it to another"
+                f"too short: {counter.n_samples / config.sample_rate * 1000:.1f} ms; expected at "
+                f"least one analysis window ({config.window_s * 1000:g} ms); drop it or join it to "
+                "another"
             )
-        frames, energy = mfcc(pre_emphasize(mono, config.pre_emphasis), self.transform)
-        if config.deltas:
-            slopes = [deltas(frames, window=config.delta_window)]
-            if config.deltas == 2:
-                slopes.append(deltas(slopes[0], window=config.delta_window))
-            frames = np.hstack([frames, *slopes])
-        if config.vad_db is not None:
-            frames = frames[voiced(energy, threshold_db=config.vad_db)]
-        if config.normalization == "cmn":
-            frames = cmn(frames)
-        elif config.normalization == "cmvn":
-            frames = cmvn(frames)
+        recording_s = counter.n_samples / config.sample_rate
+        speech = self._speech(energy) if speech_s is None else self._marked(speech_s, len(energy))
+        static = cepstra[0] if len(cepstra) == 1 else np.concatenate(cepstra)
+        del cepstra
+        if config.log_energy:
+            energy_db = 10.0 * np.log10(np.maximum(energy, np.float32(MIN_POWER)))
+            static = np.hstack([energy_db[:, None], static])
+        if config.rasta:
+            static = rasta(static)
+        if config.normalization_frames == "all":
+            return UtteranceFrames(self._with_dynamics(static, None), speech, recording_s)
+        return UtteranceFrames(self._with_dynamics(static, speech), None, recording_s)
+
+    def pooled(self, utterances: Sequence[UtteranceFrames]) -> NDArray[np.float32]:
+        """Join the frames of what belongs together, and normalize them by the configuration.
+
+        Parameters
+        ----------
+        utterances : sequence of UtteranceFrames
+            Of one enrollment, one test, or one alone.
+
+        Returns
+        -------
+        (T, D) float32, C-contiguous
+            The frames of speech.
+
+        Raises
+        ------
+        AudioError
+            When frames are not finite, since the samples were far beyond full scale.
+        """
+        if self.config.normalization_over == "side" and len(utterances) > 1:
+            joined = np.concatenate([utterance.frames for utterance in utterances])
+            masks = [utterance.speech for utterance in utterances if utterance.speech is not None]
+            speech = np.concatenate(masks) if masks else None
+            frames = self._normalized(joined, speech)
+        else:
+            parts = [self._normalized(part.frames, part.speech) for part in utterances]
+            frames = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if not math.isfinite(float(frames.sum(dtype=np.float64))):
             raise AudioError("its frames are not finite: the samples are far beyond full scale")
         return np.ascontiguousarray(frames)
+
+    def _speech(self, energy: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+        """Mark the frames to keep; None: all."""
+        config = self.config
+        if config.vad == "none":
+            return None
+        limit_db = math.inf if config.vad_db is None else config.vad_db
+        speech = voiced(energy, threshold_db=limit_db)
+        if config.vad == "two_gaussian":
+            speech &= voiced_above_noise(energy)
+        if config.vad_min_speech_s or config.vad_min_pause_s:
+            speech = without_short_runs(
+                speech,
+                min_speech=config.n_frames(config.vad_min_speech_s),
+                min_pause=config.n_frames(config.vad_min_pause_s),
+            )
+        return speech
+
+    def _marked(self, speech_s: Sequence[tuple[float, float]], n_frames: int) -> NDArray[np.bool_]:
+        """Mark the frames whose middle lies in one of the segments [start, end)."""
+        speech = np.zeros(n_frames, dtype=np.bool_)
+        frames_per_s = self.config.sample_rate / self.config.hop_length
+        for start_s, end_s in speech_s:
+            start, stop = (max(0, math.ceil(t * frames_per_s)) for t in (start_s, end_s))
+            speech[start:stop] = True
+        if not speech.any():
+            raise AudioError(
+                "none of its frames lies in the speech that its list marks; correct the list"
+            )
+        return speech
+
+    def _with_dynamics(
+        self, static: NDArray[np.float32], speech: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Append slopes and differences, over all frames; keep those of speech."""
+        config = self.config
+        if config.n_features == config.n_static:
+            return static if speech is None else static[speech]
+        n_frames = len(static)
+        kept = np.ones(n_frames, dtype=np.bool_) if speech is None else speech
+        frames = np.empty((np.count_nonzero(kept), config.n_features), dtype=np.float32)
+        row = 0
+        for start, stop, first, last in _blocks_with_context(n_frames, self._reach()):
+            part = self._dynamics(static[first:last])[start - first : stop - first][
+                kept[start:stop]
+            ]
+            frames[row : row + len(part)] = part
+            row += len(part)
+        return frames
+
+    def _dynamics(self, static: NDArray[np.float32]) -> NDArray[np.float32]:
+        config = self.config
+        parts = [static]
+        for _ in range(config.deltas):
+            parts.append(deltas(parts[-1], window=config.delta_window))
+        if config.shifted_deltas is not None:
+            n, spread, shift, n_blocks = config.shifted_deltas
+            parts.append(
+                shifted_deltas(static[:, :n], spread=spread, shift=shift, n_blocks=n_blocks)
+            )
+        return np.hstack(parts)
+
+    def _reach(self) -> int:
+        """Frames to either side that a frame's slopes and differences depend on."""
+        reach: int = self.config.deltas * self.config.delta_window
+        if self.config.shifted_deltas is not None:
+            _, spread, shift, n_blocks = self.config.shifted_deltas
+            reach = max(reach, spread + shift * (n_blocks - 1))
+        return reach
+
+    def _normalized(
+        self, frames: NDArray[np.float32], speech: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Normalize frames, over the place where they are, and keep those of speech."""
+        config = self.config
+        window = config.n_frames(config.normalization_window_s)
+        if config.normalization == "cmn":
+            frames = cmn(frames, out=frames)
+        elif config.normalization == "cmvn":
+            frames = cmvn(frames, out=frames)
+        elif config.normalization == "warp":
+            frames = warp(frames, window=window + 1 - window % 2, out=frames)
+        elif config.normalization != "none":
+            frames = sliding_cmvn(
+                frames,
+                window=window,
+                center=config.normalization_centered,
+                variance=config.normalization == "sliding_cmvn",
+                out=frames,
+            )
+        return frames if speech is None else frames[speech]
+
+
+class _Counter:
+    """Passes blocks on and counts their samples."""
+
+    def __init__(self, blocks: Iterable[NDArray[np.float32]]) -> None:
+        self.blocks = blocks
+        self.n_samples = 0
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        for block in self.blocks:
+            self.n_samples += len(block)
+            yield block
+
+
+def _blocks_with_context(n_frames: int, reach: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield blocks [start, stop) of frames, and what they are computed from: [first, last)."""
+    for start in range(0, n_frames, BLOCK_FRAMES):
+        stop = min(start + BLOCK_FRAMES, n_frames)
+        yield start, stop, max(0, start - reach), min(n_frames, stop + reach)

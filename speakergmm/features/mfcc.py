@@ -1,20 +1,24 @@
-"""Mel-frequency cepstral coefficients by librosa's definitions, with nothing rebuilt per call.
+"""Cepstral coefficients by librosa's definitions, with nothing rebuilt per call, in blocks.
 
 ``librosa.feature.mfcc`` builds its mel filter bank at every call, which for one-second utterances
 is most of its time. Here the window, the bank and the cosine transform are built once, from
-librosa's own functions, and the result is the same to float32 rounding.
+librosa's own functions, and the result is the same to float32 rounding. Samples come in blocks of
+any length, so that a recording need not be in memory as a whole.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
 # Frames a block of the Fourier transform: the block stays in the cache, and memory stays bounded.
@@ -23,20 +27,23 @@ BLOCK_FRAMES = 512
 # librosa.power_to_db's floor: -100 dB.
 MIN_POWER = 1e-10
 
+Scale: TypeAlias = Literal["slaney", "htk", "linear"]
+
 
 @dataclass(frozen=True, eq=False)
 class MfccTransform:
-    """The constants of one MFCC setting.
+    """The constants of one setting.
 
     ``window`` (n_fft,) is the analysis window, zero-padded on both sides to the transform's
-    length; ``mel_bank`` (n_fft // 2 + 1, n_mels) and ``dct`` (n_mels, n_cepstra) are transposed
+    length; ``filter_bank`` (n_fft // 2 + 1, n_mels) and ``dct`` (n_mels, n_cepstra) are transposed
     so that frames stand in rows.
     """
 
     window: NDArray[np.float32]
-    mel_bank: NDArray[np.float32]
+    filter_bank: NDArray[np.float32]
     dct: NDArray[np.float32]
     hop_length: int
+    pre_emphasis: float
     top_db: float | None
 
     @property
@@ -51,10 +58,11 @@ def build_mfcc_transform(
     n_fft: int,
     win_length: int,
     hop_length: int,
+    pre_emphasis: float,
     n_mels: int,
     f_min_hz: float,
     f_max_hz: float,
-    htk: bool,
+    scale: Scale,
     cepstra: range,
     lifter: float,
     top_db: float | None,
@@ -63,6 +71,9 @@ def build_mfcc_transform(
 
     Parameters
     ----------
+    scale : {"slaney", "htk", "linear"}
+        How the filters are spread over frequency: by librosa's two mel scales, or evenly, which
+        makes the coefficients LFCC.
     cepstra : range
         Which coefficients to keep; 0 is the log-energy-like c0.
     lifter : float
@@ -74,9 +85,17 @@ def build_mfcc_transform(
     window = np.zeros(n_fft)
     left = (n_fft - win_length) // 2
     window[left : left + win_length] = librosa.filters.get_window("hann", win_length, fftbins=True)
-    bank = librosa.filters.mel(
-        sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min_hz, fmax=f_max_hz, htk=htk
-    )
+    if scale == "linear":
+        bank = linear_filters(sample_rate, n_fft, n_mels, f_min_hz, f_max_hz)
+    else:
+        bank = librosa.filters.mel(
+            sr=sample_rate,
+            n_fft=n_fft,
+            n_mels=n_mels,
+            fmin=f_min_hz,
+            fmax=f_max_hz,
+            htk=scale == "htk",
+        )
     dct = scipy.fft.dct(np.eye(n_mels), axis=0, type=2, norm="ortho")[cepstra].T
     if lifter > 0:
         dct = dct * (1 + lifter / 2 * np.sin(np.pi * (np.asarray(cepstra) + 1) / lifter))
@@ -85,57 +104,160 @@ def build_mfcc_transform(
         np.ascontiguousarray(bank.T, dtype=np.float32),
         np.ascontiguousarray(dct, dtype=np.float32),
         hop_length,
+        pre_emphasis,
         top_db,
     )
 
 
-def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[np.float32]:
+def linear_filters(
+    sample_rate: int, n_fft: int, n_filters: int, f_min_hz: float, f_max_hz: float
+) -> NDArray[np.float64]:
+    """Triangular filters of equal width, evenly spaced over frequency, each of area 1.
+
+    Filter m rises from corner m to corner m + 1 and falls to corner m + 2, as the mel filters of
+    ``librosa.filters.mel`` do between corners that are even in mel (Davis & Mermelstein 1980
+    compare both).
+
+    Returns
+    -------
+    (n_filters, n_fft // 2 + 1) float64
+    """
+    corners_hz = np.linspace(f_min_hz, f_max_hz, n_filters + 2)
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    width_hz = corners_hz[1] - corners_hz[0]
+    distance = np.abs(bins_hz - corners_hz[1:-1, None]) / width_hz
+    return np.asarray(np.maximum(0.0, 1.0 - distance) / width_hz)
+
+
+def pre_emphasize(
+    samples: NDArray[np.float32], coefficient: float, previous: float | None = None
+) -> NDArray[np.float32]:
     """Lift the high frequencies: y[n] = x[n] - coefficient · x[n-1]; 0 changes nothing.
 
-    The first sample is y[0] = 3x[0] - x[1], the linear extrapolation of
-    ``librosa.effects.preemphasis``, so that both give the same frames.
+    ``previous`` is the sample before the first. Where there is none, y[0] = 3x[0] - x[1] by the
+    linear extrapolation of ``librosa.effects.preemphasis``, so that both give the same frames.
     """
-    if coefficient == 0:
+    if coefficient == 0 or len(samples) == 0:
         return samples
     emphasized = np.empty_like(samples)
     np.multiply(samples[:-1], -coefficient, out=emphasized[1:])
     emphasized[1:] += samples[1:]
-    emphasized[0] = 3 * samples[0] - samples[1] if len(samples) > 1 else samples[0]
+    if previous is not None:
+        emphasized[0] = samples[0] - np.float32(coefficient) * np.float32(previous)
+    else:
+        emphasized[0] = 3 * samples[0] - samples[1] if len(samples) > 1 else samples[0]
     return emphasized
+
+
+def _emphasized(
+    blocks: Iterable[NDArray[np.float32]], coefficient: float
+) -> Iterator[NDArray[np.float32]]:
+    """Pre-emphasize samples that come in blocks."""
+    previous, held = None, np.empty(0, dtype=np.float32)
+    for block in blocks:
+        if previous is None and len(held) + len(block) < 2:
+            # The first sample is extrapolated from the second.
+            held = np.concatenate([held, block])
+        elif len(block):
+            whole = np.concatenate([held, block]) if len(held) else block
+            yield pre_emphasize(whole, coefficient, previous)
+            previous, held = whole[-1], held[:0]
+    if len(held):
+        yield pre_emphasize(held, coefficient)
+
+
+def _windows(
+    blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples under the analysis windows (n, n_fft) of some frames at a time.
+
+    Frame t stands around sample t · hop_length, with zeros beyond both ends. All but the last are
+    whole multiples of `BLOCK_FRAMES`, so that each frame has the same neighbors in the products
+    that follow, and hence the same bits, however the samples were cut.
+    """
+    n_fft, hop = transform.n_fft, transform.hop_length
+    edge = np.zeros(n_fft // 2, dtype=np.float32)
+    waiting = [edge]
+    for block in _emphasized(blocks, transform.pre_emphasis):
+        waiting.append(block)
+        if sum(map(len, waiting)) < n_fft + (BLOCK_FRAMES - 1) * hop:
+            continue
+        joined = np.concatenate(waiting)
+        n_frames = (1 + (len(joined) - n_fft) // hop) // BLOCK_FRAMES * BLOCK_FRAMES
+        yield sliding_window_view(joined, n_fft)[: n_frames * hop : hop]
+        waiting = [joined[n_frames * hop :]]
+    joined = np.concatenate([*waiting, edge])
+    if len(joined) >= n_fft:
+        yield sliding_window_view(joined, n_fft)[::hop]
+
+
+def log_spectra(
+    blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Log filter-bank energies of mono samples, and the energy of each frame, in blocks.
+
+    Yields
+    ------
+    log_mel : (n, n_mels) float32
+        In dB: 10 · log10, not below -100 dB.
+    energy : (n,) float32
+        Sum of the squared, pre-emphasized, windowed samples of each frame.
+    """
+    for windows in _windows(blocks, transform):
+        for start in range(0, len(windows), BLOCK_FRAMES):
+            # Samples far beyond full scale give infinite frames, which the front end refuses.
+            with np.errstate(over="ignore", invalid="ignore"):
+                windowed = windows[start : start + BLOCK_FRAMES] * transform.window
+                energy = np.einsum("tn,tn->t", windowed, windowed)
+                spectrum = scipy.fft.rfft(windowed, axis=1, overwrite_x=True)
+                # Real and imaginary parts in turn: squared in one pass over memory.
+                parts = spectrum.view(np.float32)
+                np.square(parts, out=parts)
+                log_mel = (parts[:, ::2] + parts[:, 1::2]) @ transform.filter_bank
+            np.maximum(log_mel, MIN_POWER, out=log_mel)
+            np.log10(log_mel, out=log_mel)
+            log_mel *= 10.0
+            yield log_mel, energy
+
+
+def cepstra_in_blocks(
+    blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
+) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    """Cepstra of mono samples that come in blocks, and the energy of each frame.
+
+    Returns
+    -------
+    cepstra : list of (n, n_cepstra) float32
+        DCT-II (orthonormal) of the filter-bank energies in dB, no energy taken for less than
+        ``top_db`` under the utterance's loudest. There are T = 1 + n_samples // hop_length frames.
+    energy : (T,) float32
+        See `log_spectra`.
+    """
+    log_mels: deque[NDArray[np.float32]] = deque()
+    energies = []
+    peak_db = -np.inf
+    for log_mel, energy in log_spectra(blocks, transform):
+        log_mels.append(log_mel)
+        energies.append(energy)
+        if transform.top_db is not None:
+            peak_db = max(peak_db, float(log_mel.max()))
+    cepstra = []
+    # Each block of spectra goes as its cepstra come: of a long recording both would be much.
+    while log_mels:
+        log_mel = log_mels.popleft()
+        if transform.top_db is not None:
+            np.maximum(log_mel, np.float32(peak_db - transform.top_db), out=log_mel)
+        cepstra.append(log_mel @ transform.dct)
+    return cepstra, np.concatenate(energies)
 
 
 def mfcc(
     samples: NDArray[np.float32], transform: MfccTransform
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cepstra of mono samples, and the energy of each frame.
+    """Cepstra (T, n_cepstra) of mono samples, and the energy (T,) of each frame.
 
-    Frames are centered as librosa's are: frame t stands around sample t · hop_length, with zeros
-    beyond both ends, so there are T = 1 + n_samples // hop_length of them.
-
-    Returns
-    -------
-    cepstra : (T, n_cepstra) float32
-        DCT-II (orthonormal) of the mel spectrum in dB (10 · log10, not below -100 dB, and not below
-        ``top_db`` under the utterance's loudest cell).
-    energy : (T,) float32
-        Sum of the squared, windowed samples of each frame.
+    See `cepstra_in_blocks`; frame t stands around sample t · hop_length, as librosa's centered
+    frames do.
     """
-    padded = np.pad(samples, transform.n_fft // 2)
-    spans = sliding_window_view(padded, transform.n_fft)[:: transform.hop_length]
-    log_mel = np.empty((len(spans), transform.mel_bank.shape[1]), dtype=np.float32)
-    energy = np.empty(len(spans), dtype=np.float32)
-    # Samples far beyond full scale give infinite frames, which the front end refuses.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(spans), BLOCK_FRAMES):
-            block = slice(start, start + BLOCK_FRAMES)
-            windowed = spans[block] * transform.window
-            np.einsum("tn,tn->t", windowed, windowed, out=energy[block])
-            spectrum = scipy.fft.rfft(windowed, axis=1, overwrite_x=True)
-            power = np.square(spectrum.real) + np.square(spectrum.imag)
-            np.matmul(power, transform.mel_bank, out=log_mel[block])
-    np.maximum(log_mel, MIN_POWER, out=log_mel)
-    np.log10(log_mel, out=log_mel)
-    log_mel *= 10.0
-    if transform.top_db is not None:
-        np.maximum(log_mel, log_mel.max() - transform.top_db, out=log_mel)
-    return log_mel @ transform.dct, energy
+    cepstra, energy = cepstra_in_blocks([samples], transform)
+    return (cepstra[0] if len(cepstra) == 1 else np.concatenate(cepstra)), energy

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from speakergmm.features.front_end import FrontEndConfig
+    from speakergmm.features.config import FrontEndConfig
 
 FORMAT = "speakergmm-frames"
-VERSION = 2
+VERSION = 3
+
+# Stands in the description of an utterance that has no rows, and says why.
+LEFT_OUT = "left_out"
 
 
 def shard_path(folder: Path, number: int) -> Path:

@@ -17,9 +17,10 @@ import numpy as np
 
 from speakergmm.config import config_from_table
 from speakergmm.errors import FrameStoreError
-from speakergmm.features.front_end import FrontEndConfig
+from speakergmm.features.config import FrontEndConfig
 from speakergmm.features.shards import (
     FORMAT,
+    LEFT_OUT,
     VERSION,
     check_description,
     description_path,
@@ -40,12 +41,16 @@ CHUNK_FRAMES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an utterance's frames stand, and the digest of all that they were made from."""
+    """Where an utterance's frames stand, and the digest of all that they were made from.
+
+    ``recording_s`` is how long its recordings are, of which the frames kept are a part.
+    """
 
     shard: int
     start: int
     stop: int
     key: str
+    recording_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,13 @@ class FrameStore:
     """Frames of many utterances, on disk. Open one with `FrameStore.open`.
 
     ``places`` says where each utterance's frames stand; ``front_end`` is what made them.
+    ``left_out`` says of each utterance of the list that could not be used, why.
     """
 
     folder: Path
     front_end: FrontEndConfig
     places: dict[str, Place]
+    left_out: dict[str, str]
 
     @classmethod
     def open(cls, folder: Path | str) -> FrameStore:
@@ -117,17 +124,23 @@ class FrameStore:
         try:
             config = config_from_table(FrontEndConfig, head["front_end"], f"{folder}/store.json")
             places: dict[str, Place] = {}
+            left_out: dict[str, str] = {}
             for number in range(head["n_shards"]):
                 described = read_json(description_path(folder, number))
                 check_description(folder, number, described, config)
                 added = _places(number, described)
                 _check_new(folder, number, added, places)
                 places.update(added)
+                left_out |= {
+                    entry["utterance_id"]: entry[LEFT_OUT]
+                    for entry in described["utterances"]
+                    if LEFT_OUT in entry
+                }
         except (KeyError, TypeError, AttributeError) as error:
             raise FrameStoreError(
                 f"{folder}: frame store is damaged (no proper {error}); extract the features again"
             ) from None
-        return cls(folder, config, places)
+        return cls(folder, config, places, left_out)
 
     @property
     def n_features(self) -> int:
@@ -138,6 +151,16 @@ class FrameStore:
     def n_frames(self) -> int:
         """T: frames of all utterances together."""
         return sum(place.stop - place.start for place in self.places.values())
+
+    @property
+    def recording_s(self) -> float:
+        """Seconds of the recordings, of which the frames kept are a part."""
+        return sum(place.recording_s for place in self.places.values())
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech kept."""
+        return self.n_frames * self.front_end.hop_s
 
     def select(self, utterance_ids: Iterable[str]) -> FrameStore:
         """Narrow the store to some of its utterances.
@@ -201,6 +224,11 @@ class FrameStore:
         try:
             return self.places[utterance_id]
         except KeyError:
+            if utterance_id in self.left_out:
+                raise FrameStoreError(
+                    f"{self.folder}: no frames of utterance {utterance_id!r}, which was left out: "
+                    f"{self.left_out[utterance_id]}"
+                ) from None
             raise FrameStoreError(
                 f"{self.folder}: no frames of utterance {utterance_id!r}; extract the features of "
                 "the list that names it"
@@ -224,6 +252,8 @@ def _check_new(
 def _places(number: int, described: dict[str, Any]) -> dict[str, Place]:
     places = {}
     for entry in described["utterances"]:
+        if LEFT_OUT in entry:
+            continue
         start, stop = entry["start"], entry["stop"]
         if not 0 <= start <= stop <= described["n_frames"]:
             raise FrameStoreError(
@@ -235,5 +265,7 @@ def _places(number: int, described: dict[str, Any]) -> dict[str, Place]:
                 f"shard {number} describes utterance {entry['utterance_id']!r} twice; extract the "
                 "features again"
             )
-        places[entry["utterance_id"]] = Place(number, start, stop, entry["key"])
+        places[entry["utterance_id"]] = Place(
+            number, start, stop, entry["key"], entry["recording_s"]
+        )
     return places

@@ -15,10 +15,14 @@ import soundfile
 from speakergmm.audio import (
     check_samples,
     duration_s,
+    read_blocks,
     read_recording,
     recording_info,
+    recordings,
     resample,
+    resample_blocks,
 )
+from speakergmm.audio.recordings import SampleCheck
 from speakergmm.errors import AudioError, ConfigError
 
 RATE = 16000
@@ -327,7 +331,9 @@ def test_never_refuses_both_ways(save, rate, fix):
 
 
 def test_an_unknown_policy_is_refused_even_when_nothing_is_to_be_done():
-    with pytest.raises(ConfigError, match="resample is 'up'; expected 'down', 'any' or 'never'"):
+    with pytest.raises(
+        ConfigError, match="resample is 'up'; expected one of 'down', 'any', 'never'"
+    ):
         resample(noise(100), 16000, 16000, policy="up")
 
 
@@ -338,6 +344,7 @@ def test_a_recording_too_short_to_leave_a_sample_at_the_new_rate(save):
 def test_the_default_policy_is_the_same_everywhere():
     default = inspect.signature(resample).parameters["policy"].default
     assert inspect.signature(read_recording).parameters["resample_policy"].default == default
+    assert inspect.signature(resample_blocks).parameters["policy"].default == default
 
 
 # --- bad input: each its own words ---
@@ -544,6 +551,162 @@ def test_large_but_finite_samples_are_no_fault_and_no_warning():
 def test_bad_samples(samples, message):
     with pytest.raises(AudioError, match=message):
         check_samples(np.asarray(samples, dtype=np.float32))
+
+
+@pytest.mark.parametrize("value", [1.0, -0.25, 1e-30])
+def test_samples_of_one_value_are_refused(value):
+    with pytest.raises(AudioError, match="constant: every sample has the same value; check the"):
+        check_samples(np.full(10, value, dtype=np.float32))
+    check_samples(np.array([value], dtype=np.float32))
+
+
+def test_a_constant_recording(save):
+    refused(save("a.wav", np.full(800, 0.25)), "constant: every sample has the same value")
+
+
+# --- samples that come in blocks ---
+
+
+@pytest.mark.parametrize("sizes", [[10], [3, 7], [0, 1, 0, 9], [1] * 10])
+def test_checking_blocks_is_checking_the_whole(sizes):
+    samples = noise(10)
+    blocks = np.split(samples, np.cumsum(sizes)[:-1])
+    check = SampleCheck()
+    for block in blocks:
+        check.look(block)
+    check.finish()
+    assert check.n_samples == 10
+    assert (check.low, check.high) == (samples.min(), samples.max())
+
+
+def test_bad_samples_are_counted_from_the_first_block():
+    check = SampleCheck()
+    check.look(noise(1000))
+    with pytest.raises(AudioError, match=r"1 samples .* \(the first is number 1,002\)"):
+        check.look(np.array([0.5, 0.5, np.nan], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([], "there are no samples"),
+        ([[], []], "there are no samples"),
+        ([[0.0, 0.0], [], [0.0]], "silent: every sample is zero"),
+        ([[0.5], [0.5, 0.5]], "constant"),
+    ],
+)
+def test_what_is_wrong_with_all_blocks_is_said_at_the_end(blocks, message):
+    check = SampleCheck()
+    for block in blocks:
+        check.look(np.array(block, dtype=np.float32))
+    with pytest.raises(AudioError, match=message):
+        check.finish()
+
+
+def test_blocks_that_differ_from_each_other_alone_are_no_constant():
+    check = SampleCheck()
+    for value in (0.5, 0.25):
+        check.look(np.full(10, value, dtype=np.float32))
+    check.finish()
+
+
+@pytest.mark.parametrize("at_once", [1, 997, 8000, 8001, 1 << 20])
+@pytest.mark.parametrize(
+    ("kind", "subtype", "suffix"),
+    [("WAV", "PCM_16", "wav"), ("FLAC", "PCM_16", "flac"), ("WAV", "FLOAT", "wav"), *LOSSY],
+)
+def test_blocks_make_up_the_recording(save, monkeypatch, kind, subtype, suffix, at_once):
+    samples = sing(0.05 if at_once == 1 else 0.5)
+    path = save(f"a.{suffix}", samples, kind=kind, subtype=subtype)
+    whole, _ = read_recording(path)
+    monkeypatch.setattr(recordings, "BLOCK_VALUES", at_once)
+    opened = read_blocks(path)
+    blocks = list(opened.blocks)
+    assert opened.sample_rate == RATE
+    assert [len(block) for block in blocks[:-1]] == [at_once] * (len(blocks) - 1)
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+    np.testing.assert_array_equal(read_recording(path)[0], whole)
+
+
+@pytest.mark.parametrize("channel", ["mix", 0, 2])
+def test_blocks_of_a_segment_of_a_channel(save, monkeypatch, channel):
+    path = save("a.flac", np.stack([noise(RATE, seed) for seed in range(3)], axis=1), kind="FLAC")
+    expected, _ = read_recording(path, start_s=0.2, end_s=0.7, channel=channel)
+    monkeypatch.setattr(recordings, "BLOCK_VALUES", 3000)
+    opened = read_blocks(path, start_s=0.2, end_s=0.7, channel=channel)
+    blocks = list(opened.blocks)
+    # Memory is bounded whatever the number of channels.
+    assert [len(block) for block in blocks] == [1000] * 8
+    assert {(block.ndim, block.dtype.name) for block in blocks} == {(1, "float32")}
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
+
+
+def test_what_is_wrong_with_the_file_is_said_at_once(save, tmp_path):
+    for path, message in (
+        (tmp_path / "none.wav", "no such file"),
+        (save("empty.wav", noise(0)), "holds no samples"),
+    ):
+        with pytest.raises(AudioError, match=message) as caught:
+            read_blocks(path)
+        assert str(caught.value).startswith(f"{path}: ")
+    with pytest.raises(AudioError, match="segment 2 to 3 s does not lie within"):
+        read_blocks(save("a.wav", noise(RATE)), start_s=2.0, end_s=3.0)
+
+
+def test_what_is_wrong_with_the_samples_is_said_where_they_are_read(save, monkeypatch):
+    monkeypatch.setattr(recordings, "BLOCK_VALUES", 1000)
+    samples = noise(8000)
+    samples[5500] = np.nan
+    path = save("a.wav", samples, subtype="FLOAT")
+    blocks = read_blocks(path).blocks
+    assert sum(len(next(blocks)) for _ in range(5)) == 5000
+    with pytest.raises(AudioError, match=r"a\.wav: 1 samples are NaN .* number 5,500\)"):
+        next(blocks)
+    blocks = read_blocks(save("b.wav", np.zeros(2500))).blocks
+    assert [len(next(blocks)) for _ in range(3)] == [1000, 1000, 500]
+    with pytest.raises(AudioError, match=r"b\.wav: silent: every sample is zero"):
+        next(blocks)
+    with pytest.raises(AudioError, match=r"c\.wav: has no channel 3"):
+        next(read_blocks(save("c.wav", noise(100)), channel=3).blocks)
+
+
+def test_a_file_that_is_not_read_to_its_end_is_closed(save):
+    path = save("a.wav", noise(8000))
+    opened = read_blocks(path)
+    del opened
+    path.unlink()
+
+
+@pytest.mark.parametrize("size", [1, 160, 4097, 30_000])
+@pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000, 96_000])
+def test_resampling_in_blocks_is_resampling_the_whole(rate, size):
+    samples = noise(2000 if size == 1 else 30_000)
+    blocks = (samples[i : i + size] for i in range(0, len(samples), size))
+    resampled = list(resample_blocks(blocks, rate, 16_000, policy="any"))
+    assert {block.dtype.name for block in resampled} == {"float32"}
+    expected = resample(samples, rate, 16_000, policy="any")
+    np.testing.assert_array_equal(np.concatenate(resampled), expected)
+
+
+def test_one_channel_of_many_in_blocks_is_resampled_alike():
+    channels = np.stack([noise(10_000, seed) for seed in range(2)], axis=1)
+    channels.flags.writeable = False
+    blocks = [channels[:4000, 1], channels[4000:4000, 1], channels[4000:, 1]]
+    resampled = np.concatenate(list(resample_blocks(blocks, 48_000, 16_000)))
+    np.testing.assert_array_equal(resampled, resample(channels[:, 1].copy(), 48_000, 16_000))
+
+
+def test_blocks_at_the_rate_wanted_are_passed_on():
+    blocks = [noise(10), noise(20)]
+    for got, given in zip(resample_blocks(blocks, RATE, RATE, policy="never"), blocks, strict=True):
+        assert got is given
+
+
+def test_a_rate_that_must_not_be_changed_is_refused_at_once():
+    with pytest.raises(AudioError, match="audio is 8000 Hz, the model expects 16000 Hz"):
+        resample_blocks([noise(10)], 8000, 16_000)
+    with pytest.raises(ConfigError, match="resample is 'up'"):
+        resample_blocks([noise(10)], RATE, RATE, policy="up")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""How cepstra change over time: regression deltas and shifted delta cepstra."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speakergmm.config import check_whole
+from speakergmm.errors import FrameError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def check_frames(frames: NDArray[np.float32]) -> None:
+    """Refuse what is not (T, D) with T ≥ 1."""
+    if frames.ndim != 2 or len(frames) == 0:
+        raise FrameError(f"frames have shape {frames.shape}; expected (n_frames, n_features)")
+
+
+def deltas(frames: NDArray[np.float32], *, window: int = 2) -> NDArray[np.float32]:
+    """Slope of each feature over time: a least-squares line over ±``window`` frames.
+
+    d[t] = Σ_k k · (x[t+k] - x[t-k]) / (2 Σ_k k²), k = 1 … window, with the first and last frame
+    repeated beyond the edges: the regression deltas of the speaker-recognition literature (Young
+    et al., The HTK Book, eq. 5.16). ``librosa.feature.delta`` differs at the edges.
+
+    Parameters
+    ----------
+    frames : (T, D)
+    window : int
+        Frames to each side, 1 or more.
+
+    Returns
+    -------
+    (T, D), same dtype
+        In units of the feature per frame; 0 for a constant feature.
+
+    Raises
+    ------
+    FrameError
+        When ``frames`` is not (T, D) with T ≥ 1.
+    ConfigError
+        When the window is not positive.
+    """
+    check_frames(frames)
+    check_whole("delta window", window, 1, unit="frames to each side")
+    n_frames = len(frames)
+    padded = _with_edges(frames, window)
+    slope = np.zeros_like(frames)
+    for k in range(1, window + 1):
+        after = padded[window + k : window + k + n_frames]
+        before = padded[window - k : window - k + n_frames]
+        slope += k * (after - before)
+    slope /= 2 * sum(k * k for k in range(1, window + 1))
+    return slope
+
+
+def shifted_deltas(
+    frames: NDArray[np.float32], *, spread: int = 1, shift: int = 3, n_blocks: int = 7
+) -> NDArray[np.float32]:
+    """Shifted delta cepstra: differences around this frame and around some that follow.
+
+    Block i = 0 … n_blocks - 1 is x[t + i·shift + spread] - x[t + i·shift - spread], with the first
+    and last frame repeated beyond the edges (Torres-Carrasquillo et al. 2002, N-d-P-k; the usual
+    7-1-3-7 takes the first 7 cepstra and the defaults here).
+
+    Parameters
+    ----------
+    frames : (T, N)
+    spread, shift, n_blocks : int
+        d, P and k of that paper; 1 or more.
+
+    Returns
+    -------
+    (T, N · n_blocks), same dtype
+        Block after block.
+
+    Raises
+    ------
+    FrameError
+        When ``frames`` is not (T, N) with T ≥ 1.
+    ConfigError
+        When one of the others is not positive.
+    """
+    check_frames(frames)
+    for name, value in (("spread", spread), ("shift", shift), ("n_blocks", n_blocks)):
+        check_whole(name, value, 1)
+    reach = spread + shift * (n_blocks - 1)
+    padded = _with_edges(frames, reach)
+    # Row t + reach of the padded frames is frame t.
+    centers = reach + np.arange(len(frames))[:, None] + shift * np.arange(n_blocks)
+    differences = padded[centers + spread] - padded[centers - spread]  # (T, n_blocks, N)
+    return np.asarray(differences.reshape(len(frames), -1))
+
+
+def _with_edges(frames: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Repeat the first and the last frame n times."""
+    padded = np.empty((len(frames) + 2 * n, frames.shape[1]), dtype=frames.dtype)
+    padded[:n], padded[n : len(frames) + n], padded[len(frames) + n :] = (
+        frames[0],
+        frames,
+        frames[-1],
+    )
+    return padded
