@@ -5,6 +5,7 @@ from speakergmm.features.config import FrontEndConfig
 from speakergmm.features.dynamics import deltas, shifted_deltas
 from speakergmm.features.extraction import (
     extract_features,
+    pooled_frames,
     recording_frames,
     utterance_frames,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "cmvn",
     "deltas",
     "extract_features",
+    "pooled_frames",
     "rasta",
     "recording_frames",
     "shifted_deltas",

@@ -32,6 +32,9 @@ class FrontEndConfig:
         Filters between ``f_min_hz`` and ``f_max_hz`` (None: half the sample rate).
     mel_scale : {"slaney", "htk", "linear"}
         How the filters are spread: librosa's two mel scales give MFCC, even spacing gives LFCC.
+    noise_subtraction : float
+        So many times the noise, as the quietest frames tell it, is subtracted from the filter
+        energies; 0 for none.
     top_db : float or None
         Log filter energies are kept within so many dB of the utterance's loudest; None: no limit.
     n_mfcc : int
@@ -83,6 +86,7 @@ class FrontEndConfig:
     f_min_hz: float = 0.0
     f_max_hz: float | None = None
     mel_scale: Literal["slaney", "htk", "linear"] = "slaney"
+    noise_subtraction: float = 0.0
     top_db: float | None = 80.0
     n_mfcc: int = 30
     c0: bool = True
@@ -131,6 +135,7 @@ class FrontEndConfig:
         if self.f_max_hz is not None:
             check_range("f_max_hz", self.f_max_hz, self.f_min_hz + 1, self.sample_rate / 2, "Hz")
         check_choice("mel_scale", self.mel_scale, ("slaney", "htk", "linear"))
+        check_range("noise_subtraction", self.noise_subtraction, 0.0, 10.0)
         if self.top_db is not None:
             check_range("top_db", self.top_db, 0.0, 1000.0, "dB")
         check_whole("n_mfcc", self.n_mfcc, 1 if self.c0 else 2, self.n_mels)

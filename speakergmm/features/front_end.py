@@ -87,6 +87,7 @@ class FrontEnd:
             f_max_hz=config.sample_rate / 2 if config.f_max_hz is None else config.f_max_hz,
             scale=config.mel_scale,
             cepstra=range(0 if config.c0 else 1, config.n_mfcc),
+            noise_subtraction=config.noise_subtraction,
             lifter=config.lifter,
             top_db=config.top_db,
         )

@@ -17,7 +17,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +26,10 @@ BLOCK_FRAMES = 512
 
 # librosa.power_to_db's floor: -100 dB.
 MIN_POWER = 1e-10
+
+# Which frames tell the noise, and what of a cell subtraction leaves at least; on the development
+# splits of both corpora shares of 0.1 to 0.3, and 0.1 to 0.5 left, made little difference.
+QUIET_SHARE, MIN_QUIET_FRAMES, LEAST_LEFT = 0.1, 3, np.float32(0.2)
 
 Scale: TypeAlias = Literal["slaney", "htk", "linear"]
 
@@ -44,6 +48,7 @@ class MfccTransform:
     dct: NDArray[np.float32]
     hop_length: int
     pre_emphasis: float
+    noise_subtraction: float
     top_db: float | None
 
     @property
@@ -63,6 +68,7 @@ def build_mfcc_transform(
     f_min_hz: float,
     f_max_hz: float,
     scale: Scale,
+    noise_subtraction: float,
     cepstra: range,
     lifter: float,
     top_db: float | None,
@@ -105,6 +111,7 @@ def build_mfcc_transform(
         np.ascontiguousarray(dct, dtype=np.float32),
         hop_length,
         pre_emphasis,
+        noise_subtraction,
         top_db,
     )
 
@@ -191,15 +198,15 @@ def _windows(
         yield sliding_window_view(joined, n_fft)[::hop]
 
 
-def log_spectra(
+def filter_bank_energies(
     blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Log filter-bank energies of mono samples, and the energy of each frame, in blocks.
+    """Filter-bank energies of mono samples, and the energy of each frame, in blocks.
 
     Yields
     ------
-    log_mel : (n, n_mels) float32
-        In dB: 10 · log10, not below -100 dB.
+    bands : (n, n_mels) float32
+        Power of each frame's spectrum under each filter.
     energy : (n,) float32
         Sum of the squared, pre-emphasized, windowed samples of each frame.
     """
@@ -213,11 +220,30 @@ def log_spectra(
                 # Real and imaginary parts in turn: squared in one pass over memory.
                 parts = spectrum.view(np.float32)
                 np.square(parts, out=parts)
-                log_mel = (parts[:, ::2] + parts[:, 1::2]) @ transform.filter_bank
-            np.maximum(log_mel, MIN_POWER, out=log_mel)
-            np.log10(log_mel, out=log_mel)
-            log_mel *= 10.0
-            yield log_mel, energy
+                yield (parts[:, ::2] + parts[:, 1::2]) @ transform.filter_bank, energy
+
+
+def _subtract_noise(
+    bands: Sequence[NDArray[np.float32]], energy: NDArray[np.float32], strength: float
+) -> None:
+    """Subtract from filter-bank energies, in place, what the quietest frames hold.
+
+    The noise is the mean over the tenth of the frames of least energy. ``strength`` times it is
+    taken off (Boll 1979), but no more than leaves `LEAST_LEFT` of each cell (Berouti et al. 1979).
+    """
+    n_quiet = max(MIN_QUIET_FRAMES, round(QUIET_SHARE * len(energy)))
+    if n_quiet >= len(energy):
+        return
+    quietest = np.zeros(len(energy), dtype=np.bool_)
+    quietest[np.argpartition(energy, n_quiet)[:n_quiet]] = True
+    noise = np.zeros(bands[0].shape[1])
+    start = 0
+    for block in bands:
+        noise += block[quietest[start : start + len(block)]].sum(axis=0, dtype=np.float64)
+        start += len(block)
+    taken = (strength / n_quiet * noise).astype(np.float32)
+    for block in bands:
+        np.maximum(block - taken, LEAST_LEFT * block, out=block)
 
 
 def cepstra_in_blocks(
@@ -228,27 +254,31 @@ def cepstra_in_blocks(
     Returns
     -------
     cepstra : list of (n, n_cepstra) float32
-        DCT-II (orthonormal) of the filter-bank energies in dB, no energy taken for less than
-        ``top_db`` under the utterance's loudest. There are T = 1 + n_samples // hop_length frames.
+        DCT-II (orthonormal) of the filter-bank energies in dB: 10 · log10, not below -100 dB, nor
+        below ``top_db`` under the utterance's loudest. There are T = 1 + n_samples // hop_length
+        frames.
     energy : (T,) float32
-        See `log_spectra`.
+        See `filter_bank_energies`.
     """
-    log_mels: deque[NDArray[np.float32]] = deque()
-    energies = []
-    peak_db = -np.inf
-    for log_mel, energy in log_spectra(blocks, transform):
-        log_mels.append(log_mel)
-        energies.append(energy)
-        if transform.top_db is not None:
-            peak_db = max(peak_db, float(log_mel.max()))
+    found = list(filter_bank_energies(blocks, transform))
+    bands = deque(block for block, _ in found)
+    energy = found[0][1] if len(found) == 1 else np.concatenate([part for _, part in found])
+    del found
+    if transform.noise_subtraction > 0:
+        _subtract_noise(bands, energy, transform.noise_subtraction)
+    floor = MIN_POWER
+    if transform.top_db is not None:
+        peak = max(float(block.max()) for block in bands)
+        floor = max(floor, peak * 10.0 ** (-transform.top_db / 10.0))
     cepstra = []
-    # Each block of spectra goes as its cepstra come: of a long recording both would be much.
-    while log_mels:
-        log_mel = log_mels.popleft()
-        if transform.top_db is not None:
-            np.maximum(log_mel, np.float32(peak_db - transform.top_db), out=log_mel)
-        cepstra.append(log_mel @ transform.dct)
-    return cepstra, np.concatenate(energies)
+    # Each block goes as its cepstra come: of a long recording both would be much.
+    while bands:
+        block = bands.popleft()
+        np.maximum(block, np.float32(floor), out=block)
+        np.log10(block, out=block)
+        block *= 10.0
+        cepstra.append(block @ transform.dct)
+    return cepstra, energy
 
 
 def mfcc(

@@ -1,14 +1,14 @@
-"""Deltas, voice activity, normalization: their laws and a brute-force look at their formulas."""
+"""Slopes and shifted differences of cepstra: their laws, and brute force by their formulas."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speakergmm.errors import ConfigError, FrameError
-from speakergmm.features import cmn, cmvn, deltas, voiced
+from speakergmm.features import deltas, shifted_deltas
 
 LAW = settings(derandomize=True, deadline=None, max_examples=60)
 DTYPES = st.sampled_from([np.float64, np.float32])
@@ -103,145 +103,114 @@ def test_a_delta_window_of_nothing_is_refused(window):
         deltas(np.zeros((3, 2)), window=window)
 
 
-# --- voice activity ------------------------------------------------------------------------------
+# --- shifted deltas ------------------------------------------------------------------------------
+
+
+def slow_shifted_deltas(frames, spread, shift, n_blocks):
+    """N-d-P-k by its definition, number by number, the edge frames repeated."""
+
+    def at(t, d):
+        return float(frames[min(max(t, 0), len(frames) - 1), d])
+
+    return np.array([
+        [
+            at(t + i * shift + spread, d) - at(t + i * shift - spread, d)
+            for i in range(n_blocks)
+            for d in range(frames.shape[1])
+        ]
+        for t in range(len(frames))
+    ])  # fmt: skip
+
+
+SHIFTS = {
+    "spread": st.integers(1, 6),
+    "shift": st.integers(1, 6),
+    "n_blocks": st.integers(1, 8),
+}
+OPTIONS = st.fixed_dictionaries(SHIFTS)
 
 
 @LAW
-@given(
-    st.integers(0, 2**32 - 1),
-    st.integers(1, 50),
-    st.floats(0, 100),
-    st.integers(-40, 40),
-)
-def test_the_level_of_the_recording_does_not_matter(seed, n_frames, threshold_db, exponent):
-    energy = np.exp(5 * random_frames(seed, n_frames, 1, np.float32)[:, 0])
-    mask = voiced(energy, threshold_db=threshold_db)
-    # Samples times a power of two: energies times its square, without rounding.
-    louder = energy * np.float32(2.0 ** (2 * exponent))
-    np.testing.assert_array_equal(voiced(louder, threshold_db=threshold_db), mask)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 4), OPTIONS, DTYPES)
+def test_shifted_deltas_agree_with_brute_force(seed, n_frames, n_features, options, dtype):
+    frames = random_frames(seed, n_frames, n_features, dtype)
+    differences = shifted_deltas(frames, **options)
+    assert differences.dtype == dtype
+    assert differences.shape == (n_frames, n_features * options["n_blocks"])
+    expected = slow_shifted_deltas(frames, **options)
+    np.testing.assert_allclose(differences, expected, rtol=0, atol=ROUNDING[dtype])
 
 
-@LAW
-@given(st.integers(0, 2**32 - 1), st.integers(1, 50), st.floats(0, 60), st.floats(0, 60))
-def test_a_larger_threshold_keeps_more(seed, n_frames, one, other):
-    energy = np.exp(5 * random_frames(seed, n_frames, 1, np.float32)[:, 0])
-    fewer = voiced(energy, threshold_db=min(one, other))
-    more = voiced(energy, threshold_db=max(one, other))
-    assert (more | ~fewer).all()
-    assert fewer[np.argmax(energy)]
+def test_shifted_deltas_by_hand():
+    frames = np.array([[0.0], [1.0], [4.0], [9.0], [16.0]])
+    expected = [[1 - 0, 9 - 1], [4 - 0, 16 - 4], [9 - 1, 16 - 9], [16 - 4, 0], [16 - 9, 0]]
+    np.testing.assert_array_equal(shifted_deltas(frames, spread=1, shift=2, n_blocks=2), expected)
 
 
-def test_voiced_by_hand():
-    energy = np.array([1.0, 0.11, 0.09, 0.0, 0.5], dtype=np.float32)
+def test_shifted_deltas_are_seven_one_three_seven_by_default():
+    frames = random_frames(0, 50, 7)
+    differences = shifted_deltas(frames)
+    assert differences.shape == (50, 49)
     np.testing.assert_array_equal(
-        voiced(energy, threshold_db=10.0), [True, True, False, False, True]
+        differences, shifted_deltas(frames, spread=1, shift=3, n_blocks=7)
     )
-    np.testing.assert_array_equal(voiced(energy, threshold_db=0.0), energy == 1)
-
-
-def test_equally_loud_frames_are_all_kept():
-    assert voiced(np.full(7, 0.3, dtype=np.float32), threshold_db=0.0).all()
-    assert voiced(np.zeros(7, dtype=np.float32)).all()
-
-
-@pytest.mark.parametrize("threshold_db", [-1.0, np.nan])
-def test_a_negative_threshold_is_refused(threshold_db):
-    with pytest.raises(ConfigError, match=f"vad_db is {threshold_db}; expected 0 dB or more"):
-        voiced(np.ones(3, dtype=np.float32), threshold_db=threshold_db)
-
-
-# --- normalization -------------------------------------------------------------------------------
+    # Block after block: all features of the first, then of the one three frames later.
+    np.testing.assert_array_equal(differences[10, 7:14], frames[14] - frames[12])
 
 
 @LAW
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(-1e3, 1e3), DTYPES)
-def test_cmn_leaves_a_mean_of_zero_and_keeps_the_differences(seed, n_frames, offset, dtype):
-    frames = (random_frames(seed, n_frames) + offset).astype(dtype)
-    normalized = cmn(frames)
-    assert normalized.dtype == dtype
-    slack = ROUNDING[dtype] * (1 + abs(offset))
-    np.testing.assert_allclose(normalized.mean(axis=0, dtype=float), 0, atol=slack)
+@given(st.integers(1, 20), st.floats(-1e4, 1e4, width=32), OPTIONS, DTYPES)
+def test_shifted_deltas_of_a_constant_are_zero(n_frames, value, options, dtype):
+    frames = np.full((n_frames, 2), value, dtype=dtype)
+    assert not shifted_deltas(frames, **options).any()
+
+
+@LAW
+@given(st.integers(-50, 50), st.integers(-50, 50), OPTIONS, DTYPES)
+def test_shifted_deltas_of_a_ramp_are_its_rise_inside(slope, start, options, dtype):
+    reach = options["spread"] + options["shift"] * (options["n_blocks"] - 1)
+    frames = (start + slope * np.arange(2 * reach + 9))[:, None].astype(dtype)
+    inside = shifted_deltas(frames, **options)[reach:-reach]
+    np.testing.assert_array_equal(inside, 2 * options["spread"] * slope)
+
+
+@LAW
+@given(st.integers(0, 2**32 - 1), OPTIONS)
+def test_shifted_deltas_are_linear(seed, options):
+    one, other = random_frames(seed, 15), random_frames(seed + 1, 15)
     np.testing.assert_allclose(
-        np.diff(normalized.astype(float), axis=0), np.diff(frames.astype(float), axis=0), atol=slack
+        shifted_deltas(2 * one - other, **options),
+        2 * shifted_deltas(one, **options) - shifted_deltas(other, **options),
+        rtol=0,
+        atol=1e-12,
     )
 
 
-@LAW
-@given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.floats(-1e3, 1e3), DTYPES)
-def test_cmvn_leaves_mean_zero_and_deviation_one(seed, n_frames, offset, dtype):
-    frames = (random_frames(seed, n_frames) * [1, 100, 0.01] + offset).astype(dtype)
-    deviation = frames.astype(float).std(axis=0)
-    assume((deviation > 1e-5).all())
-    normalized = cmvn(frames).astype(float)
-    # The offset's rounding, in deviations of the feature.
-    slack = ROUNDING[dtype] * (1 + (1 + abs(offset)) / deviation)
-    assert (np.abs(normalized.mean(axis=0)) <= slack).all()
-    assert (np.abs(normalized.std(axis=0) - 1) <= slack).all()
-
-
-@LAW
-@given(st.integers(1, 60), st.floats(-1e4, 1e4, width=32), st.integers(0, 2**32 - 1), DTYPES)
-def test_a_constant_feature_becomes_zero(n_frames, value, seed, dtype):
-    frames = random_frames(seed, n_frames, dtype=dtype)
-    frames[:, 1] = value
-    np.testing.assert_allclose(cmn(frames)[:, 1], 0, atol=1e-9)
-    np.testing.assert_array_equal(cmvn(frames)[:, 1], np.zeros(n_frames))
-
-
-def test_a_feature_that_hardly_varies_becomes_zero_too():
-    # Its deviation of 1e-8 is rounding: dividing by it would make noise of deviation 1.
-    frames = random_frames(3, 50)
-    frames[:, 2] = 5.0 + 1e-8 * frames[:, 2]
-    normalized = cmvn(frames)
-    np.testing.assert_array_equal(normalized[:, 2], np.zeros(50))
-    np.testing.assert_allclose(normalized[:, :2].std(axis=0), 1.0)
-
-
-@LAW
-@given(st.integers(0, 2**32 - 1), st.integers(3, 40), DTYPES)
-def test_normalizing_twice_is_normalizing_once(seed, n_frames, dtype):
-    frames = random_frames(seed, n_frames, dtype=dtype)
-    for normalize in (cmn, cmvn):
-        once = normalize(frames)
-        np.testing.assert_allclose(normalize(once), once, rtol=0, atol=10 * ROUNDING[dtype])
-
-
-@LAW
-@given(
-    st.integers(0, 2**32 - 1),
-    st.integers(3, 40),
-    st.floats(0.1, 10) | st.floats(-10, -0.1),
-    st.floats(-100, 100),
-)
-def test_units_of_the_features_do_not_matter(seed, n_frames, scale, offset):
-    frames = random_frames(seed, n_frames)
-    np.testing.assert_allclose(cmn(frames + offset), cmn(frames), atol=1e-11)
+def test_one_block_over_one_frame_is_twice_the_slope():
+    frames = random_frames(4, 12)
     np.testing.assert_allclose(
-        cmvn(scale * frames + offset), np.sign(scale) * cmvn(frames), rtol=0, atol=1e-8
+        shifted_deltas(frames, spread=1, n_blocks=1), 2 * deltas(frames, window=1), atol=1e-12
     )
 
 
-def test_cmvn_by_hand():
-    frames = np.array([[1.0, 5.0], [3.0, 5.0]])
-    np.testing.assert_array_equal(cmn(frames), [[-1.0, 0.0], [1.0, 0.0]])
-    # ddof 0: the deviation of {1, 3} is 1.
-    np.testing.assert_array_equal(cmvn(frames), [[-1.0, 0.0], [1.0, 0.0]])
+@pytest.mark.parametrize("name", ["spread", "shift", "n_blocks"])
+@pytest.mark.parametrize("value", [0, -2, 1.5])
+def test_a_shift_of_nothing_is_refused(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is {value}; expected"):
+        shifted_deltas(np.zeros((3, 2)), **{name: value})
 
 
-def test_one_frame_becomes_zero():
-    frame = np.array([[3.0, -2.0]], dtype=np.float32)
-    for normalize in (cmn, cmvn):
-        np.testing.assert_array_equal(normalize(frame), [[0.0, 0.0]])
+# --- both ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transform", [deltas, cmn, cmvn])
+@pytest.mark.parametrize("transform", [deltas, shifted_deltas])
 @pytest.mark.parametrize("frames", [np.zeros(4), np.zeros((0, 3)), np.zeros((2, 2, 2))])
 def test_what_are_no_frames_is_refused(transform, frames):
     with pytest.raises(FrameError, match=r"frames have shape \(.*\); expected \(n_frames, n_feat"):
         transform(frames)
 
 
-@pytest.mark.parametrize("transform", [deltas, cmn, cmvn])
+@pytest.mark.parametrize("transform", [deltas, shifted_deltas])
 def test_frames_are_not_changed(transform):
     frames = random_frames(2, 9)
     before = frames.copy()

@@ -1,7 +1,11 @@
+"""The frame store: filled once, brought up to date, damaged, mended; and what was left out."""
+
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +216,241 @@ def test_newer_store_is_refused_with_both_versions(utterances, tmp_path):
     (tmp_path / "store.json").write_text(json.dumps(head | {"version": 9}))
     with pytest.raises(FrameStoreError, match="version 9; this program reads version 3"):
         FrameStore.open(tmp_path)
+
+
+# --- utterances that are left out ---
+
+
+def silence(path):
+    soundfile.write(path, np.zeros(8000), 16000)
+    return path
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Thirty utterances in three shards, of which three cannot be used, each for its own reason."""
+    paths = {f"u{i:02d}": tone(tmp_path / f"u{i:02d}.wav", 1.0, 300 + 20 * i) for i in range(30)}
+    silence(paths["u03"])
+    tone(paths["u14"], 0.02)
+    paths["u25"].unlink()
+    return {name: Utterance(name, "s", path) for name, path in paths.items()}
+
+
+REASONS = {
+    "u03": "u03.wav: silent: every sample is zero",
+    "u14": "u14.wav: too short: 20.0 ms",
+    "u25": "u25.wav: no such file",
+}
+
+
+def test_bad_utterances_are_left_out_with_the_reason_of_each(mixed, tmp_path):
+    store, n_computed = extract_features(mixed, tmp_path / "store", CONFIG, on_error="skip")
+    assert n_computed == 30
+    assert len(list((tmp_path / "store").glob("shard-*.npy"))) == 3
+    assert list(store.places) == [name for name in mixed if name not in REASONS]
+    assert list(store.left_out) == list(REASONS)
+    for name, reason in REASONS.items():
+        assert store.left_out[name].startswith(f"utterance {name}: {tmp_path}")
+        assert reason in store.left_out[name]
+    front_end = FrontEnd(CONFIG)
+    for name in store.places:
+        frames = utterance_frames(mixed[name], front_end)
+        np.testing.assert_array_equal(store.frames(name), frames)
+    assert store.recording_s == pytest.approx(27.0)
+    opened = FrameStore.open(tmp_path / "store")
+    assert (opened.places, opened.left_out) == (store.places, store.left_out)
+
+
+def test_what_was_left_out_is_not_tried_again(mixed, tmp_path):
+    store, _ = extract_features(mixed, tmp_path / "store", CONFIG, on_error="skip")
+    before = shard_times(tmp_path / "store")
+    again, n_computed = extract_features(mixed, tmp_path / "store", CONFIG, on_error="skip")
+    assert n_computed == 0
+    assert shard_times(tmp_path / "store") == before
+    assert (again.digest(), again.left_out) == (store.digest(), store.left_out)
+
+
+def test_selecting_what_was_left_out_says_why(mixed, tmp_path):
+    store, _ = extract_features(mixed, tmp_path / "store", CONFIG, on_error="skip")
+    message = r"no frames of utterance 'u03', which was left out: utterance u03: .*silent: every"
+    for read in (lambda: store.select(["u00", "u03"]), lambda: store.frames("u03")):
+        with pytest.raises(FrameStoreError, match=message):
+            read()
+    with pytest.raises(FrameStoreError, match=message):
+        store.select(["u00"]).frames("u03")
+    with pytest.raises(FrameStoreError, match="'nobody'; extract the features of the list that"):
+        store.select(["nobody"])
+
+
+def test_a_recording_that_was_mended_is_computed_with_its_shard(mixed, tmp_path):
+    folder = tmp_path / "store"
+    extract_features(mixed, folder, CONFIG, on_error="skip")
+    before = shard_times(folder)
+    # As long as it was: shards are cut by the lengths.
+    tone(mixed["u03"].path, 0.5)
+    store, n_computed = extract_features(mixed, folder, CONFIG, on_error="skip")
+    assert 0 < n_computed < 30
+    assert list(store.left_out) == ["u14", "u25"]
+    assert len(store.frames("u03")) > 40
+    after = shard_times(folder)
+    assert [name for name in before if before[name] != after[name]] == ["shard-00000.npy"]
+    # A file that was not there is another source once it is.
+    tone(mixed["u25"].path, frequency=700)
+    store, _ = extract_features(mixed, folder, CONFIG, on_error="skip")
+    assert list(store.left_out) == ["u14"]
+
+
+def test_stopping_at_errors_tries_again_what_was_left_out(mixed, tmp_path):
+    folder = tmp_path / "store"
+    extract_features(mixed, folder, CONFIG, on_error="skip")
+    with pytest.raises(AudioError, match="features cannot be extracted: 3 problems") as caught:
+        extract_features(mixed, folder, CONFIG)
+    assert all(reason in str(caught.value) for reason in REASONS.values())
+    with pytest.raises(FrameStoreError, match="no store, or an unfinished one"):
+        FrameStore.open(folder)
+    for name in REASONS:
+        tone(mixed[name].path)
+    store, n_computed = extract_features(mixed, folder, CONFIG)
+    assert not store.left_out
+    assert len(store.places) == n_computed == 30
+
+
+def test_leaving_out_after_stopping_does_only_the_rest(mixed, tmp_path):
+    few = {name: mixed[name] for name in list(mixed)[:20]}
+    tone(few["u03"].path)
+    with pytest.raises(AudioError, match=r"features cannot be extracted: utterance u14: .*too sho"):
+        extract_features(few, tmp_path / "store", CONFIG)
+    store, n_computed = extract_features(few, tmp_path / "store", CONFIG, on_error="skip")
+    assert 0 < n_computed < 20
+    assert list(store.left_out) == ["u14"]
+    assert len(store.places) == 19
+
+
+def test_a_shard_of_which_nothing_can_be_used(mixed, tmp_path):
+    for name in list(mixed)[10:20]:
+        silence(mixed[name].path)
+    store, _ = extract_features(mixed, tmp_path / "store", CONFIG, on_error="skip")
+    # As much audio as in the others is half as many seconds: the shard holds one or two more.
+    described = json.loads((tmp_path / "store" / "shard-00001.json").read_text())
+    assert described["n_frames"] == 0 or len(store.left_out) == 12
+    assert set(list(mixed)[10:20]) < set(store.left_out)
+    np.testing.assert_array_equal(
+        np.concatenate([chunk.load() for chunk in store.chunks()]), store.pooled(store.places)
+    )
+    assert extract_features(mixed, tmp_path / "store", CONFIG, on_error="skip")[1] == 0
+
+
+def test_a_shard_without_frames_is_a_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction_module, "MIN_SHARD_S", 0.1)
+    monkeypatch.setattr(extraction_module, "SHARDS_WANTED", 1000)
+    utterances = {
+        "good": Utterance("good", "s", tone(tmp_path / "good.wav")),
+        "bad": Utterance("bad", "s", silence(tmp_path / "bad.wav")),
+        "last": Utterance("last", "s", tone(tmp_path / "last.wav")),
+    }
+    store, _ = extract_features(utterances, tmp_path / "store", CONFIG, on_error="skip")
+    assert np.load(tmp_path / "store" / "shard-00001.npy").shape == (0, 12)
+    assert {name: place.shard for name, place in store.places.items()} == {"good": 0, "last": 2}
+    assert list(store.left_out) == ["bad"]
+    assert extract_features(utterances, tmp_path / "store", CONFIG, on_error="skip")[1] == 0
+
+
+def test_a_list_of_which_nothing_can_be_used(tmp_path):
+    utterances = {
+        f"u{i}": Utterance(f"u{i}", "s", silence(tmp_path / f"u{i}.wav")) for i in range(3)
+    }
+    for _ in range(2):
+        # The second time nothing is tried again, but it is said again.
+        with pytest.raises(AudioError, match="no utterance of the list can be used: 3 problems"):
+            extract_features(utterances, tmp_path / "store", CONFIG, on_error="skip")
+    tone(utterances["u1"].path)
+    store, _ = extract_features(utterances, tmp_path / "store", CONFIG, on_error="skip")
+    assert (list(store.places), list(store.left_out)) == (["u1"], ["u0", "u2"])
+
+
+def test_workers_do_not_change_what_is_left_out(mixed, tmp_path):
+    for jobs in (1, 3):
+        extract_features(mixed, tmp_path / str(jobs), CONFIG, on_error="skip", jobs=jobs)
+    for path in sorted((tmp_path / "1").iterdir()):
+        assert path.read_bytes() == (tmp_path / "3" / path.name).read_bytes()
+
+
+# --- settings that JSON writes otherwise ---
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FrontEndConfig(shifted_deltas=(7, 1, 3, 7)),
+        FrontEndConfig(vad_db=None, top_db=None, f_max_hz=None, channel=0),
+        pytest.param(
+            FrontEndConfig(f_max_hz=4000, lifter=22),
+            marks=pytest.mark.xfail(strict=True, reason="a digest tells 22 from 22.0"),
+        ),
+        FrontEndConfig(normalization="warp", rasta=True, log_energy=True, vad="two_gaussian"),
+    ],
+)
+def test_a_store_gives_back_the_front_end_that_made_it(config, tmp_path):
+    utterances = {"u": Utterance("u", "s", tone(tmp_path / "u.wav"))}
+    store, _ = extract_features(utterances, tmp_path / "store", config)
+    opened = FrameStore.open(tmp_path / "store")
+    assert opened.front_end == store.front_end == config
+    assert opened.n_features == config.n_features == store.frames("u").shape[1]
+    assert extract_features(utterances, tmp_path / "store", config)[1] == 0
+
+
+# --- long recordings ---
+
+LONG = """
+import sys
+from pathlib import Path
+
+from speakergmm import FrontEnd, FrontEndConfig
+from speakergmm.features import recording_frames
+
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+front_end = FrontEnd(FrontEndConfig())
+recording_frames(sys.argv[1], front_end, end_s=60.0)
+before = peak()
+frames = recording_frames(sys.argv[1], front_end)
+print(peak() - before, *frames.shape, frames.nbytes)
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="needs /proc to see this program's peak memory"
+)
+def test_a_long_recording_is_never_in_memory_as_a_whole(tmp_path):
+    """Forty minutes: 154 MB of samples as float32, 38 MB of filter energies, 29 MB of frames."""
+    minutes, rate = 40, 16_000
+    rng = np.random.default_rng(0)
+    second = (3000 * rng.normal(size=rate)).astype(np.int16)
+    # Two seconds of sound, one of a pause; each turn of the minute begins elsewhere.
+    minute = np.concatenate(
+        [np.roll(second, 97 * i) // (1000 if i % 3 == 2 else 1) for i in range(60)]
+    )
+    path = tmp_path / "long.wav"
+    with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as file:
+        for i in range(minutes):
+            file.write(np.roll(minute, 1013 * i))
+    ran = subprocess.run(
+        [sys.executable, "-c", LONG, str(path)], capture_output=True, text=True, check=True
+    )
+    print(ran.stdout)
+    more, n_frames, n_features, frame_bytes = map(int, ran.stdout.split())
+    n_all = 100 * 60 * minutes + 1
+    assert n_features == 30
+    # Windows of 25 ms reach into the pauses: of 300 frames at least 200 and at most 206.
+    assert 200 / 300 <= n_frames / n_all <= 206 / 300
+    samples_bytes = 4 * rate * 60 * minutes
+    # Cells of 40 filters and 30 cepstra of all frames, and the frames kept; blocks are small.
+    assert more < 4 * n_all * (40 + 30) + 2 * frame_bytes + 8e6
+    assert more < samples_bytes * 3 / 4
 
 
 # --- shards of other stores ---
