@@ -26,6 +26,7 @@ RESUMABLE = frozenset({"demo", "features", "recipe", "ubm"})
 COMMANDS = {
     "demo": "demo",
     "recipe": "recipe",
+    "audio": "audio",
     "features": "features",
     "ubm": "ubm",
     "enroll": "speakers",

@@ -60,6 +60,11 @@ ubm_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Background model, from `ubm train` or a recipe.",
 )
+noise_option = click.option(
+    "--noise",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the recordings of noise that conditions add.",
+)
 quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -209,6 +214,13 @@ def showing_progress(*, quiet: bool = False) -> Iterator[Progress]:
             yield _BarProgress(bars)
 
 
+def format_duration(seconds: float) -> str:
+    """Say a time in the unit that a person would take."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print aligned columns; the first is text, the others are numbers."""
     lines = [list(header), *map(list, rows)]
@@ -219,6 +231,26 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def print_conditions(conditions: Mapping[str, Mapping[str, Evaluation]]) -> None:
+    """Print the equal error rates of every split under every condition."""
+    from speakergmm.evaluation.wording import format_interval, format_value
+
+    splits = list(next(iter(conditions.values())))
+    header = ["EER under"]
+    for split in splits:
+        header += [split, "(95 % interval)"]
+    rows = []
+    for name, evaluations in conditions.items():
+        row = [name]
+        for split in splits:
+            estimate = evaluations[split].metrics["eer"]
+            interval = format_interval("eer", estimate)
+            row += [format_value("eer", estimate.value), f"({interval})" if interval else ""]
+        rows.append(row)
+    click.echo()
+    print_table(header, rows)
 
 
 def print_evaluations(evaluations: Mapping[str, Evaluation], cost: CostModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -11,6 +12,7 @@ from speakergmm.cli.console import (
     audio_option,
     chosen_workers,
     config_option,
+    format_duration,
     jobs_option,
     json_option,
     parse_settings,
@@ -43,6 +45,14 @@ def features() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Use the front end of this background model.",
 )
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do about recordings that cannot be used: stop, after listing all of them; or "
+    "leave them out.",
+)
 @set_option
 @jobs_option
 @scheduler_option
@@ -55,6 +65,7 @@ def extract(
     split: str | None,
     config: Path | None,
     ubm: Path | None,
+    on_error: Literal["stop", "skip"],
     settings: tuple[str, ...],
     jobs: int | None,
     scheduler: str | None,
@@ -64,15 +75,18 @@ def extract(
     """Compute the frames of all UTTERANCES into a frame store.
 
     UTTERANCES is a CSV file with the columns utterance_id, speaker_id, path and, as wanted,
-    session_id, start_s, end_s, sex, split. Killed at any moment and run again, it does only what
-    is not there yet; an utterance whose audio, segment or front end has changed is done again.
+    session_id, start_s, end_s, sex, split, speech. Killed at any moment and run again, it does
+    only what is not there yet; an utterance whose audio, segment or front end has changed is done
+    again.
 
     \b
     Examples:
       speakergmm features extract utterances.csv --output frames/
       speakergmm features extract utterances.csv --output frames/ --set front_end.deltas=2
       speakergmm features extract more.csv --output more-frames/ --ubm ubm.safetensors
+      speakergmm features extract web.csv --output frames/ --on-error skip
     """
+    from speakergmm.errors import problem_report
     from speakergmm.gmm.model_file import load_background_model
     from speakergmm.recipes import extract_list, load_settings
 
@@ -94,6 +108,7 @@ def extract(
             front_end,
             audio=audio,
             split=split,
+            on_error=on_error,
             jobs=workers,
             progress=progress,
         )
@@ -103,13 +118,20 @@ def extract(
         "computed": n_computed,
         "frames": store.n_frames,
         "features": store.n_features,
-        "speech_s": round(store.n_frames * front_end.hop_s, 2),
+        "recording_s": round(store.recording_s, 2),
+        "speech_s": round(store.speech_s, 2),
+        "left_out": store.left_out,
     }
     if as_json:
         click.echo(json.dumps(about))
         return
+    n_done = len(store.places) + len(store.left_out)
+    share = store.speech_s / store.recording_s if store.recording_s else 0.0
     click.echo(
-        f"{output}: {len(store.places):,} utterances, {about['speech_s']:,.0f} s of speech "
-        f"({store.n_frames:,} frames of {store.n_features} features); "
-        f"{n_computed:,} computed, {len(store.places) - n_computed:,} already there"
+        f"{output}: {len(store.places):,} utterances of {format_duration(store.recording_s)}, "
+        f"of which {format_duration(store.speech_s)} ({100 * share:.0f} %) are speech: "
+        f"{store.n_frames:,} frames of {store.n_features} features\n"
+        f"{n_computed:,} computed, {n_done - n_computed:,} already there"
     )
+    if store.left_out:
+        click.echo(problem_report("left out", store.left_out.values()))

@@ -10,7 +10,9 @@ import click
 from speakergmm.cli.console import (
     chosen_workers,
     jobs_option,
+    noise_option,
     parse_settings,
+    print_conditions,
     print_evaluations,
     quiet_option,
     scheduler_option,
@@ -41,6 +43,15 @@ def recipe() -> None:
 @click.option(
     "--from", "force_from", metavar="STAGE", help="Run this stage and those after it again."
 )
+@click.option(
+    "--condition",
+    "conditions",
+    multiple=True,
+    metavar="STEPS[@ROLES]",
+    help="Also run with speech made worse, such as noise:10, speech:2, telephone, opus:6 (of the "
+    "tests), telephone+mulaw@enrollment+test, or multisession; may be repeated.",
+)
+@noise_option
 @set_option
 @jobs_option
 @scheduler_option
@@ -52,6 +63,8 @@ def run(
     corpus: Path,
     output: Path,
     force_from: str | None,
+    conditions: tuple[str, ...],
+    noise: Path | None,
     settings: tuple[str, ...],
     jobs: int | None,
     scheduler: str | None,
@@ -67,6 +80,12 @@ def run(
       speakergmm recipe run recipes/speech_commands --corpus DIR --output out
       speakergmm recipe run recipes/speech_commands --corpus DIR --output out --from scoring
       speakergmm recipe run my/recipe.toml --corpus DIR --output out2 --set ubm.n_components=64
+      speakergmm recipe run recipes/speech_commands --corpus DIR --output out \\
+        --condition noise:10 --condition telephone --condition speech:1 --noise NOISES
+
+    Steps of a condition, joined by +: noise:SNR_DB, cut:SECONDS, speech:SECONDS, telephone, mulaw,
+    opus:KBPS, mp3:KBPS, vorbis:QUALITY, gain:DB, multisession (docs/front-end.md says what they
+    do). What a condition leaves as it is, such as the models, is not made again.
     """
     from speakergmm.recipes import Experiment, load_recipe
 
@@ -79,6 +98,8 @@ def run(
             loaded,
             corpus,
             output,
+            conditions=conditions,
+            noise=noise,
             force_from=force_from,
             jobs=workers,
             progress=progress,
@@ -90,6 +111,8 @@ def run(
     )
     click.echo(f"{loaded.head.title}\n{times}\n")
     print_evaluations(result.evaluations, loaded.settings.evaluation.cost)
+    if len(result.conditions) > 1:
+        print_conditions(result.conditions)
     if "unavailable" in result.calibration:
         click.echo(f"Not calibrated: {result.calibration['unavailable']}")
     click.echo(f"Report: {output / 'report.html'}   scores: {output / 'scores.csv'}")

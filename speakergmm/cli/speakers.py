@@ -48,6 +48,8 @@ def enroll(speaker_id: str, files: tuple[Path, ...], ubm: Path, store: Path, as_
         f"{speaker_id}: {report.speech_s:.1f} s of speech from {len(files)} recording(s) added; "
         f"{report.total_speech_s:.1f} s from {report.n_recordings} in all, in {store}"
     )
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}")
 
 
 @click.command()
@@ -106,4 +108,6 @@ def verify(
             f"{result.score:.4f}, {relation} the threshold {threshold:g} "
             f"({result.speech_s:.1f} s of speech)"
         )
+        for warning in result.warnings:
+            click.echo(f"warning: {warning}")
     ctx.exit(0 if result.accepted else EXIT_REJECTED)

@@ -143,6 +143,43 @@ def resampled_weights(
             yield weights
 
 
+def resampled_values(
+    scores: Scores,
+    cost: CostModel,
+    n_resamples: int,
+    rng: int | np.random.Generator,
+    progress: Progress = SILENT,
+) -> tuple[dict[str, float], list[dict[str, float]]]:
+    """Compute every metric of a scored trial list, and again for each resample of its speakers.
+
+    The same trials with the same seed are resampled alike, so that systems can be compared.
+
+    Returns
+    -------
+    observed : dict
+    drawn : list of dict
+        Empty where there are fewer than five speakers.
+    """
+    is_target = scores.trials.is_target
+    ordered = _SortedTrials(scores.score, is_target)
+
+    def values(weights: NDArray[np.float64]) -> dict[str, float]:
+        result = metric_values(ordered.groups(weights), cost)
+        if scores.llr is not None:
+            result |= llr_values(scores.llr, is_target, weights, cost)
+        return result
+
+    observed = values(np.ones(len(scores.trials)))
+    if n_resamples == 0 or trial_speakers(scores.trials)[2] < MIN_SPEAKERS:
+        return observed, []
+    progress.start("intervals", n_resamples)
+    drawn = []
+    for weights in resampled_weights(scores.trials, n_resamples, np.random.default_rng(rng)):
+        drawn.append(values(weights))
+        progress.advance()
+    return observed, drawn
+
+
 def estimates(
     scores: Scores,
     cost: CostModel,
@@ -164,24 +201,7 @@ def estimates(
         ``eer``, ``eer_interpolated``, ``min_dcf``, ``min_cllr``; with calibrated ratios also
         ``actual_dcf`` and ``cllr``.
     """
-    is_target = scores.trials.is_target
-    ordered = _SortedTrials(scores.score, is_target)
-    generator = np.random.default_rng(rng)
-
-    def values(weights: NDArray[np.float64]) -> dict[str, float]:
-        result = metric_values(ordered.groups(weights), cost)
-        if scores.llr is not None:
-            result |= llr_values(scores.llr, is_target, weights, cost)
-        return result
-
-    observed = values(np.ones(len(scores.trials)))
-    if n_resamples == 0 or trial_speakers(scores.trials)[2] < MIN_SPEAKERS:
-        return {name: Estimate(value) for name, value in observed.items()}
-    progress.start("intervals", n_resamples)
-    drawn = []
-    for weights in resampled_weights(scores.trials, n_resamples, generator):
-        drawn.append(values(weights))
-        progress.advance()
+    observed, drawn = resampled_values(scores, cost, n_resamples, rng, progress)
     if not drawn:
         return {name: Estimate(value) for name, value in observed.items()}
     tail = (1 - CONFIDENCE) / 2

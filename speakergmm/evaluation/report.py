@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.evaluation.wording import (
@@ -51,7 +51,8 @@ class ReportContents:
     """What goes into a report.
 
     ``data`` has a row (column → value) per split, ``settings`` a table per part of the system,
-    ``calibration`` what was fitted and on what, or why nothing could be.
+    ``calibration`` what was fitted and on what, or why nothing could be. ``conditions`` has the
+    evaluations under each condition, the experiment's own first; empty where there is but one.
     """
 
     title: str
@@ -63,6 +64,7 @@ class ReportContents:
     calibration: Mapping[str, Any]
     provenance: Mapping[str, Any]
     det_svg: str
+    conditions: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
 
 
 def _text(value: object) -> str:
@@ -104,6 +106,33 @@ def _numbers(split: str, evaluation: Evaluation, cost: CostModel) -> str:
         if name in evaluation.metrics
     ]
     return _table(("", "value", "95 % interval", "how to read it"), rows, split, "numbers")
+
+
+# What tells conditions apart: how well speakers are told apart, and what the ratios are worth.
+CONDITION_METRICS = ("eer", "min_dcf", "min_cllr", "cllr")
+
+
+def _conditions(contents: ReportContents) -> str:
+    """Make the section on conditions, where there are several."""
+    if not contents.conditions:
+        return ""
+    split = list(contents.evaluations)[-1]
+    rows = []
+    for name, evaluations in contents.conditions.items():
+        row = [name]
+        for metric in CONDITION_METRICS:
+            estimate = evaluations[split].metrics.get(metric)
+            row.append(format_value(metric, estimate.value if estimate else None))
+            if metric == "eer" and estimate:
+                row.append(format_interval(metric, estimate))
+        rows.append(row)
+    eer, *others = (LABELS[metric] for metric in CONDITION_METRICS)
+    table = _table(("condition", eer, "95 % interval", *others), rows, split)
+    return f"""<h2>Under other conditions</h2>
+{table}
+<p>The same trials, with speech made worse on purpose: of the tests, unless the condition says
+otherwise. A Cllr far above minCllr says that the ratios mislead there.</p>
+"""
 
 
 def render_report(contents: ReportContents) -> str:
@@ -150,7 +179,7 @@ not in the evaluation.</p>
 {numbers}
 <p>Intervals are percentiles of a bootstrap over speakers, since trials that share a speaker are not
 independent. {_text(calibration_sentence(contents.calibration))}</p>
-<h2>Errors against each other</h2>
+{_conditions(contents)}<h2>Errors against each other</h2>
 <figure>{svg}<figcaption>Detection error trade-off. Thick: convex hull; thin: the thresholds
 themselves; dot: equal error rate. Lower left is better.</figcaption></figure>
 <h2>Data</h2>

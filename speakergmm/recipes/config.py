@@ -13,6 +13,7 @@ from speakergmm.errors import ConfigError, MissingError
 from speakergmm.evaluation import EvaluationConfig
 from speakergmm.features import FrontEndConfig
 from speakergmm.gmm import TrainingConfig
+from speakergmm.recipes.conditions import Condition
 from speakergmm.verification import EnrollmentConfig, ScoringConfig
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class RecipeHead:
     """What the experiment is, and which lists it uses.
 
     ``manifests`` is relative to the recipe's folder; the splits are folders in it, with their
-    lists, and values of the column ``split`` in ``utterances.csv``.
+    lists, and values of the column ``split`` in ``utterances.csv``. The experiment is run under
+    ``condition``, and again under each of ``conditions``; see `speakergmm.recipes.Condition`.
     """
 
     name: str
@@ -37,6 +39,8 @@ class RecipeHead:
     evaluation: str = "evaluation"
     seed: int = 0
     layouts: tuple[str, ...] = ()
+    condition: str = "clean"
+    conditions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for layout in self.layouts:
@@ -48,6 +52,8 @@ class RecipeHead:
                     "{stem} in it"
                 ) from None
         check_whole("seed", self.seed, 0)
+        for condition in (self.condition, *self.conditions):
+            Condition.parse(condition)
         splits = (self.background, self.development, self.evaluation)
         if len(set(splits)) < len(splits):
             raise ConfigError(

@@ -1,8 +1,7 @@
-"""An experiment from lists to report: features, UBM, enrollment, scoring, evaluation."""
+"""An experiment from lists to report: its stages, under one condition or several."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import platform
 import time
@@ -11,39 +10,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.audio import duration_s
+from speakergmm.audio.noises import NoisePool
 from speakergmm.corpora import read_scores, read_split, read_utterances
-from speakergmm.errors import ManifestError
+from speakergmm.corpora.tables import format_table
+from speakergmm.errors import ConfigError, ManifestError
 from speakergmm.evaluation import Evaluation, evaluate_scores
 from speakergmm.evaluation.plots import det_figure, save_figure
 from speakergmm.evaluation.report import ReportContents, write_report
-from speakergmm.features import FrameStore, extract_features
-from speakergmm.files import file_digest, locked, remove, value_digest, write_json
-from speakergmm.gmm.model_file import load_background_model, software_versions
+from speakergmm.files import file_digest, locked, value_digest, write_json, write_text
+from speakergmm.gmm.model_file import software_versions
 from speakergmm.parallel import available_cores, describe_jobs
 from speakergmm.progress import SILENT
 from speakergmm.recipes import steps
-from speakergmm.recipes.stage_log import StageLog, StageResult
+from speakergmm.recipes.conditions import Condition
+from speakergmm.recipes.pipeline import CALIBRATION_FILE, UBM_FILE, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from speakergmm.corpora import Protocol, Utterances
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Recipe
+    from speakergmm.recipes.stage_log import StageResult
 
-UBM_FILE = "ubm.safetensors"
-CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
+CONDITIONS_FILES = ("conditions.json", "conditions.csv")
+CONDITIONS_FOLDER = "conditions"
 DET_FILES = ("det.svg", "det.png")
+
+__all__ = ["CALIBRATION_FILE", "METRICS_FILE", "REPORT_FILE", "UBM_FILE", "Experiment"]
 
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """What an experiment gave, by split, and how it came about."""
+    """What an experiment gave, by split, and how it came about.
+
+    ``conditions`` holds the same for every condition, the experiment's own first.
+    """
 
     evaluations: dict[str, Evaluation]
+    conditions: dict[str, dict[str, Evaluation]]
     calibration: dict[str, Any]
     stages: tuple[StageResult, ...]
     n_utterances: int
@@ -60,6 +68,12 @@ class Experiment:
         Where the recordings that the lists name are.
     output : path
         What is there already and was made from the same inputs is used again.
+    conditions : sequence of str
+        Under which the experiment is run again, as `Condition.parse` reads them, besides those of
+        the recipe. What a condition leaves as it is, such as the models when only tests are
+        degraded, is not made again.
+    noise : path, optional
+        Folder of the noises that conditions add.
     force_from : str, optional
         A stage: it and those after it are run again in any case.
     jobs : int, optional
@@ -70,7 +84,9 @@ class Experiment:
     Raises
     ------
     MissingError
-        When there is no such stage.
+        When there is no such stage, or no such folder of noises.
+    ConfigError
+        When a condition is none, stands there twice, or needs noises and there are none.
     """
 
     def __init__(
@@ -79,6 +95,8 @@ class Experiment:
         corpus: Path | str,
         output: Path | str,
         *,
+        conditions: Sequence[str] = (),
+        noise: Path | str | None = None,
         force_from: str | None = None,
         jobs: Jobs = None,
         progress: Progress = SILENT,
@@ -87,7 +105,27 @@ class Experiment:
         self.recipe = recipe
         self.corpus, self.output = Path(corpus), Path(output)
         self.jobs, self.progress, self.command = jobs, progress, command
-        self.log = StageLog(self.output, force_from)
+        own, *others = map(
+            Condition.parse, (recipe.head.condition, *recipe.head.conditions, *conditions)
+        )
+        # The recipe's and the command line's may be the same, also under another spelling.
+        others = [c for c in dict.fromkeys(others) if c != own]
+        needs_noise = any(c.degradation.needs_noise for c in (own, *others))
+        if needs_noise and noise is None:
+            raise ConfigError("a condition adds noise; give a folder of noises with --noise DIR")
+        noises = NoisePool.load(noise) if needs_noise and noise is not None else None
+
+        def pipeline(condition: Condition, folder: Path, base: Pipeline | None) -> Pipeline:
+            return Pipeline(
+                recipe, condition, folder, noises=noises, base=base, force_from=force_from,
+                jobs=jobs, progress=progress,
+            )  # fmt: skip
+
+        self.pipeline = pipeline(own, self.output, None)
+        self.others = [
+            pipeline(condition, self.output / CONDITIONS_FOLDER / condition.folder, self.pipeline)
+            for condition in others
+        ]
 
     def run(self) -> ExperimentResult:
         """Bring every stage up to date.
@@ -106,15 +144,16 @@ class Experiment:
         }
         steps.check_disjoint(utterances, protocols, head.background)
         with locked(self.output):
-            store = self._features(utterances)
-            self._ubm(store, utterances)
-            self._enrollment(store, protocols)
-            self._scoring(store, protocols)
-            self._evaluation(store, utterances, protocols)
+            self.pipeline.run(utterances, protocols)
+            for other in self.others:
+                other.run(utterances, protocols)
+                self._measure(other, list(protocols))
+            self._evaluation(utterances, protocols)
         return ExperimentResult(
-            self._read_evaluations(),
+            _read_evaluations(self.output),
+            self._by_condition(),
             json.loads((self.output / CALIBRATION_FILE).read_text(encoding="utf-8")),
-            tuple(self.log.results),
+            tuple(self.pipeline.log.results),
             len(utterances),
             len({utterance.speaker_id for utterance in utterances.values()}),
         )
@@ -133,137 +172,54 @@ class Experiment:
             )
         return utterances
 
-    def _score_file(self, split: str) -> str:
-        """Name a split's score file; the evaluation's is the result and stands at the top."""
-        return "scores.csv" if split == self.recipe.head.evaluation else f"{split}/scores.csv"
-
-    def _features(self, utterances: Utterances) -> FrameStore:
-        folder = self.output / "features"
-        if "features" in self.log.forced and folder.is_dir():
-            for description in folder.glob("*.json"):
-                remove(description)
-        began = time.perf_counter()
-        store, n_computed = extract_features(
-            utterances,
-            folder,
-            self.recipe.settings.front_end,
-            jobs=self.jobs,
-            progress=self.progress,
-        )
-        # The store checks itself, shard by shard, so a part that is current stays.
-        self.log.note("features", store.digest(), time.perf_counter() - began, n_computed > 0)
-        return store
-
-    def _ubm(self, store: FrameStore, utterances: Utterances) -> None:
-        head = self.recipe.head
-        background = store.select(
-            u.utterance_id for u in utterances.values() if u.split == head.background
-        )
-        settings = {
-            "n_components": self.recipe.settings.ubm.n_components,
-            "training": dataclasses.asdict(self.recipe.settings.training),
-            "seed": head.seed,
-        }
-        checkpoint = steps.checkpoint_of(self.output / UBM_FILE)
-        if "ubm" in self.log.forced:
-            remove(checkpoint)
-
-        def work() -> None:
-            steps.train_background_model(
-                self.output / UBM_FILE,
-                background,
-                self.recipe.settings,
-                seed=head.seed,
-                jobs=self.jobs,
-                progress=self.progress,
-            )
-
-        self.log.run("ubm", [settings, background.digest()], [UBM_FILE], work)
-
-    def _enrollment(self, store: FrameStore, protocols: Mapping[str, Protocol]) -> None:
-        ubm_digest = self.log.output_digest("ubm", UBM_FILE)
-        inputs = [
-            [
-                split,
-                [[m, pool] for m, pool in p.enrollment.items()],
-                steps.pools_digest(store, p.enrollment),
-            ]
-            for split, p in protocols.items()
-        ]
-        outputs = {split: f"{split}/enrollment.safetensors" for split in protocols}
-
-        def work() -> None:
-            ubm = load_background_model(self.output / UBM_FILE).gmm
-            for split, protocol in protocols.items():
-                steps.enroll_models(
-                    self.output / outputs[split],
-                    protocol.enrollment,
-                    store,
-                    ubm,
-                    jobs=self.jobs,
-                    progress=self.progress,
-                )
-
-        self.log.run("enrollment", [ubm_digest, inputs], list(outputs.values()), work)
-
-    def _scoring(self, store: FrameStore, protocols: Mapping[str, Protocol]) -> None:
-        head = self.recipe.head
-        enrolled = {s: f"{s}/enrollment.safetensors" for s in protocols}
-        inputs = [
-            dataclasses.asdict(self.recipe.settings.enrollment),
-            dataclasses.asdict(self.recipe.settings.scoring),
-            self.log.output_digest("ubm", UBM_FILE),
-            [
-                [
-                    self.log.output_digest("enrollment", enrolled[split]),
-                    [[t, pool] for t, pool in protocol.tests.items()],
-                    steps.pools_digest(store, protocol.tests),
-                    steps.trials_digest(protocol.trials),
-                ]
-                for split, protocol in protocols.items()
-            ],
-        ]
-        files = {split: self._score_file(split) for split in protocols}
-
-        def work() -> None:
-            ubm = load_background_model(self.output / UBM_FILE).gmm
-            scores = {
-                split: steps.score_split(
-                    self.output / enrolled[split],
-                    protocol,
-                    store,
-                    ubm,
-                    self.recipe.settings,
-                    jobs=self.jobs,
-                    progress=self.progress,
-                )
-                for split, protocol in protocols.items()
-            }
-            steps.calibrate_and_write(
-                {self.output / files[split]: scores[split] for split in protocols},
-                scores[head.development],
-                head.development,
-                self.output / CALIBRATION_FILE,
-            )
-
-        self.log.run("scoring", inputs, [*files.values(), CALIBRATION_FILE], work)
-
-    def _evaluation(
-        self, store: FrameStore, utterances: Utterances, protocols: Mapping[str, Protocol]
-    ) -> None:
-        files = [self._score_file(split) for split in protocols]
-        digests = [self.log.output_digest("scoring", file) for file in files]
+    def _measure(self, pipeline: Pipeline, splits: Sequence[str]) -> None:
+        """Compute the numbers of another condition."""
         settings = self.recipe.settings.evaluation
-        data = steps.data_table(utterances, protocols, store, self.recipe)
+        files = [pipeline.score_file(split) for split in splits]
+        digests = [pipeline.log.output_digest("scoring", file) for file in files]
+        inputs = [self.recipe.tables()["evaluation"], self.recipe.head.seed, digests]
+
+        def work() -> None:
+            self.progress.start(f"evaluation of {pipeline.condition}")
+            metrics = {
+                split: evaluate_scores(
+                    read_scores(pipeline.output / file),
+                    settings,
+                    rng=self.recipe.head.seed,
+                    progress=self.progress,
+                ).to_json()
+                for split, file in zip(splits, files, strict=True)
+            }
+            seconds = pipeline.log.seconds()
+            write_json(pipeline.output / METRICS_FILE, metrics | {"seconds": seconds})
+
+        pipeline.log.run("evaluation", inputs, [METRICS_FILE], work)
+
+    def _by_condition(self) -> dict[str, dict[str, Evaluation]]:
+        return {
+            str(pipeline.condition): _read_evaluations(pipeline.output)
+            for pipeline in (self.pipeline, *self.others)
+        }
+
+    def _evaluation(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> None:
+        own = self.pipeline
+        digests = [own.log.output_digest("scoring", own.score_file(split)) for split in protocols]
+        settings = self.recipe.settings.evaluation
+        data = steps.data_table(utterances, protocols, own)
         lists = file_digest(self.recipe.manifests / "utterances.csv")
-        inputs = [self.recipe.tables(), digests, store.digest(), data, lists]
-        outputs = [METRICS_FILE, REPORT_FILE, "provenance.json", *DET_FILES]
+        others = {
+            str(other.condition): other.log.output_digest("evaluation", METRICS_FILE)
+            for other in self.others
+        }
+        frames = self._frames_digest()
+        inputs = [self.recipe.tables(), digests, frames, data, lists, others]
+        outputs = [METRICS_FILE, REPORT_FILE, "provenance.json", *DET_FILES, *CONDITIONS_FILES]
 
         def work() -> None:
             began = time.perf_counter()
             self.progress.start("evaluation")
             scores = {
-                split: read_scores(self.output / self._score_file(split)) for split in protocols
+                split: read_scores(self.output / own.score_file(split)) for split in protocols
             }
             evaluations = {
                 split: evaluate_scores(
@@ -274,14 +230,17 @@ class Experiment:
             figure = det_figure(scores)
             for name in DET_FILES:
                 save_figure(figure, self.output / name)
-            seconds = self.log.seconds() | {"evaluation": round(time.perf_counter() - began, 3)}
+            seconds = own.log.seconds() | {"evaluation": round(time.perf_counter() - began, 3)}
             metrics = {split: value.to_json() for split, value in evaluations.items()}
             write_json(self.output / METRICS_FILE, metrics | {"seconds": seconds})
-            provenance = self._provenance(store)
+            conditions = self._by_condition()
+            self._write_conditions(conditions)
+            provenance = self._provenance(frames)
             write_json(self.output / "provenance.json", provenance)
             contents = ReportContents(
                 title=self.recipe.head.title,
                 evaluations=evaluations,
+                conditions=conditions if self.others else {},
                 cost=settings.cost,
                 data=data,
                 settings=self.recipe.tables(),
@@ -292,17 +251,30 @@ class Experiment:
             )
             write_report(self.output / REPORT_FILE, contents)
 
-        self.log.run("evaluation", inputs, outputs, work)
+        own.log.run("evaluation", inputs, outputs, work)
 
-    def _read_evaluations(self) -> dict[str, Evaluation]:
-        metrics = json.loads((self.output / METRICS_FILE).read_text(encoding="utf-8"))
-        return {
-            split: Evaluation.from_json(entry)
-            for split, entry in metrics.items()
-            if split != "seconds"
+    def _write_conditions(self, conditions: Mapping[str, Mapping[str, Evaluation]]) -> None:
+        """Write every condition's numbers, for programs."""
+        as_json, as_csv = (self.output / name for name in CONDITIONS_FILES)
+        entries = {
+            name: {split: evaluation.to_json() for split, evaluation in evaluations.items()}
+            for name, evaluations in conditions.items()
         }
+        write_json(as_json, entries)
+        rows = [
+            [name, split, metric, estimate.value, estimate.low, estimate.high]
+            for name, evaluations in conditions.items()
+            for split, evaluation in evaluations.items()
+            for metric, estimate in evaluation.metrics.items()
+        ]
+        header = ["condition", "split", "metric", "value", "low", "high"]
+        write_text(as_csv, format_table(header, rows))
 
-    def _provenance(self, store: FrameStore) -> dict[str, Any]:
+    def _frames_digest(self) -> str:
+        return value_digest([store.digest() for store in self.pipeline.stores.values()])
+
+    def _provenance(self, frames: str) -> dict[str, Any]:
+        log = self.pipeline.log
         return {
             "command": self.command,
             "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -312,10 +284,17 @@ class Experiment:
             "settings": self.recipe.tables(),
             "digests": {
                 "utterances": file_digest(self.recipe.manifests / "utterances.csv"),
-                "frames": store.digest(),
+                "frames": frames,
                 "settings": value_digest(self.recipe.tables()),
-                "ubm": self.log.output_digest("ubm", UBM_FILE),
-                "scores": self.log.output_digest("scoring", "scores.csv"),
+                "ubm": log.output_digest("ubm", UBM_FILE),
+                "scores": log.output_digest("scoring", "scores.csv"),
             },
             "workers": describe_jobs(self.jobs),
         }
+
+
+def _read_evaluations(folder: Path) -> dict[str, Evaluation]:
+    metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+    return {
+        split: Evaluation.from_json(entry) for split, entry in metrics.items() if split != "seconds"
+    }

@@ -11,6 +11,8 @@ from speakergmm.audio import duration_s
 from speakergmm.corpora import Scores, read_protocol, read_utterances, write_scores
 from speakergmm.errors import ConfigError, ManifestError
 from speakergmm.features import FrameStore, extract_features
+from speakergmm.features.extraction import OnError, extract_sides
+from speakergmm.features.sides import pooled_sides
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.parallel import is_remote
 from speakergmm.progress import SILENT
@@ -48,6 +50,7 @@ def extract_list(
     *,
     audio: Path | None = None,
     split: str | None = None,
+    on_error: OnError = "stop",
     jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> tuple[FrameStore, int]:
@@ -63,6 +66,9 @@ def extract_list(
         Where the list's paths begin; default: its folder.
     split : str, optional
         Use only the utterances of this split.
+    on_error : {"stop", "skip"}
+        What becomes of recordings that are missing or cannot be used: an error that names each, or
+        they are left out; see ``FrameStore.left_out``.
 
     Returns
     -------
@@ -75,14 +81,23 @@ def extract_list(
     ManifestError, AudioError, OutputError
         When the list or a recording cannot be used, or the store cannot be written.
     """
-    utterances = read_utterances(utterances_file, audio, durations=duration_s)
+    skips = on_error == "skip"
+    # What is wrong with single recordings then belongs into the store's index, not in an error.
+    utterances = read_utterances(
+        utterances_file,
+        audio,
+        durations=None if skips else duration_s,
+        must_exist=not skips,
+    )
     chosen = {u: v for u, v in utterances.items() if split is None or v.split == split}
     if not chosen:
         found = ", ".join(sorted({repr(u.split) for u in utterances.values()}))
         raise ManifestError(
             f"{utterances_file}: no utterance of split {split!r}; splits are {found}"
         )
-    return extract_features(chosen, output, front_end, jobs=jobs, progress=progress)
+    return extract_features(
+        chosen, output, front_end, on_error=on_error, jobs=jobs, progress=progress
+    )
 
 
 def train_on_list(
@@ -202,18 +217,23 @@ def score_lists(
         trials if trials.exists() else None,
         utterances,
     )
-    pools = [*protocol.enrollment.values(), *protocol.tests.values()]
-    used = dict.fromkeys(utterance_id for pool in pools for utterance_id in pool)
+    config = model.front_end
+    models, enrollment_pools = pooled_sides(protocol.enrollment, utterances, config, "enrollment")
+    tests, test_pools = pooled_sides(protocol.tests, utterances, config, "test")
+    sides = {side.name: side for side in (*models, *tests)}
     with _frames_folder(frames, jobs) as folder, tempfile.TemporaryDirectory() as scratch:
-        store, _ = extract_features(
-            {u: utterances[u] for u in used}, folder, model.front_end, jobs=jobs, progress=progress
-        )
+        store, _ = extract_sides(list(sides.values()), folder, config, jobs=jobs, progress=progress)
         enrollment = Path(scratch) / "enrollment.safetensors"
-        enroll_models(
-            enrollment, protocol.enrollment, store, model.gmm, jobs=jobs, progress=progress
-        )
+        enroll_models(enrollment, enrollment_pools, store, model.gmm, jobs=jobs, progress=progress)
         scores = score_split(
-            enrollment, protocol, store, model.gmm, settings, jobs=jobs, progress=progress
+            enrollment,
+            protocol,
+            test_pools,
+            store,
+            model.gmm,
+            settings,
+            jobs=jobs,
+            progress=progress,
         )
     write_scores(output, scores)
     return scores

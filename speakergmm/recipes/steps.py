@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -16,7 +17,7 @@ from speakergmm.files import remove, value_digest, write_json, writing
 from speakergmm.gmm import DiagonalGMM, Statistics, accumulate, train_ubm
 from speakergmm.gmm.model_file import BackgroundModel, save_background_model, software_versions
 from speakergmm.parallel import map_in_order
-from speakergmm.verification import fit_calibration, score_trials
+from speakergmm.verification import Calibration, fit_calibration, score_trials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from speakergmm.features import FrameStore
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
-    from speakergmm.recipes.config import Recipe, Settings
+    from speakergmm.recipes.config import Settings
+    from speakergmm.recipes.pipeline import Pipeline
     from speakergmm.verification import EnrollmentConfig
 
 
@@ -179,7 +181,7 @@ class AdaptedModels(Sequence[DiagonalGMM]):
 
 @dataclass(frozen=True)
 class PooledTests:
-    """Loads the frames of a test: of all its utterances, one after the other."""
+    """Loads the frames of a test: of all its sides, one after the other."""
 
     store: FrameStore
     tests: Pools
@@ -192,6 +194,7 @@ class PooledTests:
 def score_split(
     enrollment_file: Path,
     protocol: Protocol,
+    tests: Pools,
     store: FrameStore,
     ubm: DiagonalGMM,
     settings: Settings,
@@ -199,13 +202,13 @@ def score_split(
     jobs: Jobs,
     progress: Progress,
 ) -> Scores:
-    """Score all trials of a split."""
+    """Score all trials of a split; ``tests`` are the sides of the store that make up each test."""
     row = {model_id: i for i, model_id in enumerate(protocol.enrollment)}
     rows = [row[model_id] for model_id in protocol.trials.model_ids]
     values = score_trials(
         AdaptedModels(enrollment_file, rows, ubm, settings.enrollment),
         ubm,
-        PooledTests(store, protocol.tests),
+        PooledTests(store, tests),
         protocol.trials,
         top_c=settings.scoring.top_c,
         jobs=jobs,
@@ -214,42 +217,47 @@ def score_split(
     return Scores(protocol.trials, values)
 
 
-def calibrate_and_write(
-    files: Mapping[Path, Scores], development: Scores, fitted_on: str, calibration_file: Path
-) -> None:
-    """Fit a calibration on the development scores, and write all scores with their ratios.
-
-    Where none can be fitted, the scores are written without, and the file says why.
-    """
+def calibration_on(development: Scores, split: str) -> dict[str, Any]:
+    """Fit a calibration on development scores; where none can be fitted, say why."""
     try:
         calibration = fit_calibration(development.target(), development.nontarget())
     except ScoreError as error:
-        about: dict[str, Any] = {"fitted_on": fitted_on, "unavailable": str(error)}
-        for path, scores in files.items():
+        return {"fitted_on": split, "unavailable": str(error)}
+    return {"fitted_on": split, **dataclasses.asdict(calibration)}
+
+
+def read_calibration(path: Path) -> dict[str, Any]:
+    """Read what `calibration_on` gave."""
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return about
+
+
+def write_calibrated(
+    files: Mapping[Path, Scores], about: dict[str, Any], calibration_file: Path
+) -> None:
+    """Write scores with their calibrated ratios, where there is a calibration, and write that."""
+    for path, scores in files.items():
+        if "unavailable" in about:
             write_scores(path, scores)
-    else:
-        about = {"fitted_on": fitted_on, **dataclasses.asdict(calibration)}
-        for path, scores in files.items():
+        else:
+            calibration = Calibration(about["scale"], about["offset"])
             write_scores(path, dataclasses.replace(scores, llr=calibration(scores.score)))
     write_json(calibration_file, about)
 
 
 def data_table(
-    utterances: Utterances,
-    protocols: Mapping[str, Protocol],
-    store: FrameStore,
-    recipe: Recipe,
+    utterances: Utterances, protocols: Mapping[str, Protocol], pipeline: Pipeline
 ) -> list[dict[str, Any]]:
     """Say what each split holds: speakers, utterances, minutes of speech kept, trials."""
+    head = pipeline.recipe.head
     rows = []
-    for split in (recipe.head.background, *protocols):
+    for split in (head.background, *protocols):
         members = [u for u in utterances.values() if u.split == split]
-        n_frames = store.select(u.utterance_id for u in members).n_frames
         row: dict[str, Any] = {
             "split": split,
             "speakers": len({u.speaker_id for u in members}),
             "utterances": len(members),
-            "minutes of speech kept": round(n_frames * recipe.settings.front_end.hop_s / 60, 1),
+            "minutes of speech kept": round(_speech_s(split, utterances, pipeline) / 60, 1),
         }
         if split in protocols:
             trials = protocols[split].trials
@@ -258,3 +266,16 @@ def data_table(
             row |= {"target trials": n_target, "nontarget trials": len(trials) - n_target}
         rows.append(row)
     return rows
+
+
+def _speech_s(split: str, utterances: Utterances, pipeline: Pipeline) -> float:
+    """Sum the speech of a split that is used: of its lists, or of the background."""
+    if split == pipeline.recipe.head.background:
+        return pipeline.background(utterances).speech_s
+    used = {
+        (role, name)
+        for role in ("enrollment", "test")
+        for names in pipeline.pools[role, split].values()
+        for name in names
+    }
+    return sum(pipeline.stores[role].select([name]).speech_s for role, name in used)

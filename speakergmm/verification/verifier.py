@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speakergmm.audio import recording_info
+from speakergmm.audio.quality import Quality, recording_quality
 from speakergmm.config import check_range
 from speakergmm.errors import AudioError, ConfigError
-from speakergmm.features import FrontEnd, recording_frames
+from speakergmm.features import FrontEnd, pooled_frames
+from speakergmm.features.sides import is_pooled
 from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics, accumulate
 from speakergmm.gmm.model_file import load_background_model, model_digest
@@ -33,16 +36,30 @@ MIN_SPEECH_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentReport:
-    """What an enrollment added, and what is now known; seconds are of speech kept."""
+    """What an enrollment added, and what is now known; seconds are of speech kept.
+
+    ``quality`` says of each recording, by its path, what it is like.
+    """
 
     speaker_id: str
     speech_s: float
     total_speech_s: float
     n_recordings: int
+    quality: dict[str, Quality]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may harm decisions about this speaker, a line each; names the recording."""
+        return tuple(
+            f"{path}: {warning.text}"
+            for path, quality in self.quality.items()
+            for warning in quality.warnings
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as JSON."""
-        return dataclasses.asdict(self)
+        quality = {path: quality.to_json() for path, quality in self.quality.items()}
+        return dataclasses.asdict(self) | {"quality": quality}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,8 @@ class Verification:
     """The answer to "is this that speaker?".
 
     ``score`` is the mean log-likelihood ratio per frame, in nats, not calibrated; it was accepted
-    when it reached ``threshold``. ``speech_s`` is how much speech was heard.
+    when it reached ``threshold``. ``speech_s`` is how much speech was heard, and ``quality`` what
+    the recording is like.
     """
 
     speaker_id: str
@@ -59,10 +77,16 @@ class Verification:
     threshold: float
     accepted: bool
     speech_s: float
+    quality: Quality
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may harm the decision, a line each."""
+        return tuple(warning.text for warning in self.quality.warnings)
 
     def to_json(self) -> dict[str, Any]:
         """Give the answer as JSON."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"quality": self.quality.to_json()}
 
 
 @dataclass(frozen=True)
@@ -116,9 +140,9 @@ class Verifier:
         if not recordings:
             raise ConfigError("no recordings to enroll; expected one or more")
         digests: dict[str, Path] = {}
-        total = Statistics.zero(self.model.gmm.n_components, self.model.gmm.n_features)
         for recording in map(Path, recordings):
-            frames = self.frames(recording)
+            # That it can be read is checked first: a digest would not say what is wrong with it.
+            recording_info(recording)
             digest = file_digest(recording)
             if digest in digests:
                 raise AudioError(
@@ -126,8 +150,13 @@ class Verifier:
                     "teaches nothing: give it once"
                 )
             digests[digest] = recording
+        total = Statistics.zero(self.model.gmm.n_components, self.model.gmm.n_features)
+        # Where sides are normalized together, these recordings are one side.
+        together = is_pooled(self.model.front_end)
+        for side in [recordings] if together else [[recording] for recording in recordings]:
             with single_threaded_libraries():
-                total = total + accumulate(self.model.gmm, frames)
+                total = total + accumulate(self.model.gmm, self.frames(*side))
+        quality = {str(recording): recording_quality(recording) for recording in recordings}
         enrollment = self.store.enroll(speaker_id, total, tuple(digests))
         hop_s = self.model.front_end.hop_s
         return EnrollmentReport(
@@ -135,6 +164,7 @@ class Verifier:
             total.n_frames * hop_s,
             enrollment.statistics.n_frames * hop_s,
             len(enrollment.recordings),
+            quality,
         )
 
     def verify(self, speaker_id: str, recording: Path | str, *, threshold: float) -> Verification:
@@ -157,22 +187,29 @@ class Verifier:
             score = log_likelihood_ratio(speaker_model, self.model.gmm, frames)
         speech_s = len(frames) * self.model.front_end.hop_s
         return Verification(
-            speaker_id, str(recording), score, threshold, score >= threshold, speech_s
+            speaker_id,
+            str(recording),
+            score,
+            threshold,
+            score >= threshold,
+            speech_s,
+            recording_quality(recording),
         )
 
-    def frames(self, recording: Path | str) -> NDArray[np.float32]:
-        """Frames (T, D) of a recording, by the front end that the model was trained with.
+    def frames(self, *recordings: Path | str) -> NDArray[np.float32]:
+        """Frames (T, D) of recordings of one side, by the front end of the model's training.
 
         Raises
         ------
         AudioError
-            When the recording cannot be used, naming it.
+            When a recording cannot be used, naming it.
         """
-        frames = recording_frames(recording, self.front_end)
+        frames = pooled_frames(recordings, self.front_end)
         speech_s = len(frames) * self.front_end.config.hop_s
         if speech_s < MIN_SPEECH_S:
+            named = ", ".join(map(str, recordings))
             raise AudioError(
-                f"{recording}: {speech_s:.2f} s of speech; expected at least {MIN_SPEECH_S:g} s, "
-                "better several seconds: record more"
+                f"{named}: {speech_s:.2f} s of speech; expected at least {MIN_SPEECH_S:g} s, better "
+                "several seconds: record more"
             )
         return frames

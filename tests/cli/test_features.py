@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 
 from speakergmm.corpora import read_scores
 from speakergmm.features import FrameStore
@@ -33,7 +34,7 @@ def test_extract_tells_what_it_did_and_does_it_once(cli, utterances, store):
     again = cli("features", "extract", utterances, "--split", "background", "--output", store)
     frames = FrameStore.open(store)
     assert f"{len(frames.places)} utterances" in again.out
-    assert f"({frames.n_frames:,} frames of 30 features)" in again.out
+    assert f"{frames.n_frames:,} frames of 30 features" in again.out
     assert f"0 computed, {len(frames.places)} already there" in again.out
     about = json.loads(
         cli("features", "extract", utterances, "--split", "background", "--output", store,
@@ -45,8 +46,47 @@ def test_extract_tells_what_it_did_and_does_it_once(cli, utterances, store):
         "computed": 0,
         "frames": frames.n_frames,
         "features": 30,
+        "recording_s": pytest.approx(frames.recording_s, abs=0.01),
         "speech_s": pytest.approx(frames.n_frames / 100),
+        "left_out": {},
     }
+    assert 0 < about["speech_s"] <= about["recording_s"]
+
+
+def test_recordings_that_cannot_be_used_are_listed_or_left_out(cli, small_corpus, tmp_path):
+    recording = next((small_corpus / "audio").rglob("*.flac"))
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.zeros(16_000), 16_000)
+    text = "utterance_id,speaker_id,path\n"
+    lines = [f"good,a,{recording}", f"silent,b,{silent}", f"gone,c,{tmp_path / 'gone.wav'}"]
+    utterances = tmp_path / "utterances.csv"
+    utterances.write_text(text + "\n".join(lines) + "\n")
+    command = ["features", "extract", utterances, "--output", tmp_path / "frames"]
+    stopped = cli(*command)
+    assert stopped.status == 1
+    assert "recording not found" in stopped.err
+    skipped = cli(*command, "--on-error", "skip")
+    assert skipped.status == 0
+    assert "1 utterances of" in skipped.out
+    assert "left out: 2 problems" in skipped.out
+    assert f"utterance silent: {silent}: silent: every sample is zero" in skipped.out
+    assert f"utterance gone: {tmp_path / 'gone.wav'}: no such file" in skipped.out
+    as_json = cli(*command, "--on-error", "skip", "--json")
+    about = json.loads(as_json.out)
+    assert set(about["left_out"]) == {"silent", "gone"}
+    assert about["computed"] == 0
+    utterances.write_text(text + "\n".join(lines[:2]) + "\n")
+    assert "utterance silent" in cli(*command).err
+
+
+def test_a_list_of_which_nothing_can_be_used_is_an_error_also_under_skip(cli, tmp_path):
+    utterances = tmp_path / "utterances.csv"
+    utterances.write_text("utterance_id,speaker_id,path\na,a,gone.wav\nb,b,gone.wav\n")
+    answer = cli(
+        "features", "extract", utterances, "--output", tmp_path / "frames", "--on-error", "skip"
+    )
+    assert answer.status == 1
+    assert "no utterance of the list can be used: 2 problems" in answer.err
 
 
 def test_settings_come_from_a_file_options_or_a_model(cli, utterances, small_recipe, tmp_path):
