@@ -64,13 +64,13 @@ def _check_file(path: Path) -> None:
             if not file.read(1):
                 raise AudioError(f"{path}: the file is empty (0 bytes); expected a recording")
             missing, cut = missing_bytes(file), is_cut_ogg(file)
+    except AudioError:
+        raise
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file; expected a recording") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        if isinstance(error, AudioError):
-            raise
+    except ValueError:
         # A zero byte, or characters that the file system cannot encode.
         raise AudioError(
             f"{str(path)!r}: no file can have this name; expected a recording"

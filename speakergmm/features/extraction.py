@@ -210,9 +210,9 @@ def _source(
     if utterance.path not in digests:
         try:
             digests[utterance.path] = file_digest(utterance.path)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             # Reading it will say so; when it can be read, this is another source.
-            digests[utterance.path] = f"unreadable: {error.strerror}"
+            digests[utterance.path] = f"unreadable: {error}"
     segment = [utterance.start_s, utterance.end_s, utterance.speech_s]
     source: list[object] = [digests[utterance.path], *segment]
     # What is degraded depends on the utterance's name, from which its random draws come.
