@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -131,11 +132,13 @@ def machine(work: Work) -> list[Line]:
 
 
 def mfcc(work: Work) -> list[Line]:
-    """`FrontEnd(FrontEndConfig())`, checks and voice activity included, against librosa's MFCC."""
+    """Time a front end with deltas, voice activity and normalization against librosa's MFCC."""
     import librosa
 
-    config = FrontEndConfig()
-    front_end, every_frame = FrontEnd(config), FrontEnd(FrontEndConfig(vad_db=None))
+    config = FrontEndConfig(deltas=1, vad="energy", normalization="cmn")
+    front_end = FrontEnd(config)
+    plain = replace(config, deltas=0, vad="none", normalization="none", noise_subtraction=0.0)
+    every_frame = FrontEnd(plain)
     peer = partial(
         librosa.feature.mfcc,
         sr=config.sample_rate,
@@ -149,7 +152,7 @@ def mfcc(work: Work) -> list[Line]:
         htk=config.mel_scale == "htk",
     )
     lines = []
-    for utterance_s, n_utterances in ((1, 40), (10, 4)):
+    for utterance_s, n_utterances, wanted in ((1, 40, 5.0), (10, 4, 0.8)):
         samples = noise(utterance_s * config.sample_rate)
         # librosa is given samples that are pre-emphasized already: its time is that of MFCC alone.
         emphasized = librosa.effects.preemphasis(samples, coef=config.pre_emphasis)
@@ -164,7 +167,8 @@ def mfcc(work: Work) -> list[Line]:
             2 * work.size.rounds,
         )
         speed = per_second(n_utterances * utterance_s, seconds[what])
-        lines.append(compare(seconds, what, against, f"{speed:,.0f} s of audio/s"))
+        note = f"{speed:,.0f} s of audio/s"
+        lines.append(compare_speed(seconds, what, against, wanted=wanted, note=note))
     return lines
 
 
@@ -201,14 +205,35 @@ def statistics_job(work: Work) -> Callable[[int], object]:
 
 def extraction_job(work: Work) -> Callable[[int], object]:
     utterances = made_up_utterances(work) if work.corpus is None else corpus_utterances(work)
-    folder = work.folder / "extracted"
+    return extraction_of(utterances, work.folder / "extracted")
 
+
+def extraction_of(utterances: Utterances, folder: Path) -> Callable[[int], object]:
     def run(n_jobs: int) -> None:
         extract_features(utterances, folder, FRONT_END, jobs=n_jobs)
         # Else there would be nothing left to do in the next round.
         shutil.rmtree(folder)
 
     return run
+
+
+def files(work: Work) -> list[Line]:
+    """From files of one second to frames on disk, in files per second, with 1 and 2 workers."""
+    folder = work.folder / "short recordings"
+    folder.mkdir(exist_ok=True)
+    n_files, length = work.size.files, FRONT_END.sample_rate
+    utterances = {
+        f"{i}": Utterance(f"{i}", f"speaker{i}", write_recording(folder / f"{i}.flac", i, length))
+        for i in range(n_files)
+    }
+    run = extraction_of(utterances, work.folder / "extracted files")
+    one, two = (f"{n_files} files of 1 s, {n} job{'s'[: n > 1]}" for n in (1, 2))
+    seconds = alternate(
+        {one: partial(run, 1), two: partial(run, 2)}, work.size.rounds, time.perf_counter
+    )
+    rates = [per_second(n_files, seconds[name]) for name in (one, two)]
+    note = f"{rates[0]:,.0f} and {rates[1]:,.0f} files/s"
+    return [compare_speed(seconds, two, one, note=note)]
 
 
 def corpus_utterances(work: Work) -> Utterances:
@@ -219,15 +244,15 @@ def corpus_utterances(work: Work) -> Utterances:
 def made_up_utterances(work: Work) -> Utterances:
     folder = work.folder / "recordings"
     folder.mkdir(exist_ok=True)
+    length = RECORDING_S * FRONT_END.sample_rate
     return {
-        f"{i}": Utterance(f"{i}", f"speaker{i}", write_recording(folder / f"{i}.wav", i))
+        f"{i}": Utterance(f"{i}", f"speaker{i}", write_recording(folder / f"{i}.wav", i, length))
         for i in range(N_RECORDINGS)
     }
 
 
-def write_recording(path: Path, seed: int) -> Path:
-    rate = FRONT_END.sample_rate
-    soundfile.write(path, noise(RECORDING_S * rate, seed), rate)
+def write_recording(path: Path, seed: int, n_samples: int) -> Path:
+    soundfile.write(path, noise(n_samples, seed), FRONT_END.sample_rate)
     return path
 
 

@@ -46,6 +46,7 @@ ROWS = {
     "topc": rows_scoring.topc,
     "bootstrap": rows_scoring.bootstrap,
     "jobs": rows_machine.jobs,
+    "files": rows_machine.files,
     "kills": rows_processes.kills,
     "cluster": rows_processes.cluster,
 }
@@ -59,6 +60,7 @@ FULL = Size(
     speakers=50,
     tests=50,
     resamples=1000,
+    files=2000,
     kills=20,
     rounds=7,
     peer_rounds=2,
@@ -72,6 +74,7 @@ QUICK = Size(
     speakers=10,
     tests=10,
     resamples=100,
+    files=200,
     kills=3,
     rounds=5,
     peer_rounds=3,

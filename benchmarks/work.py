@@ -39,6 +39,8 @@ class Size:
         Of the store that memory is measured on.
     speakers, tests : int
         To adapt to, and to score.
+    files : int
+        Recordings of one second, from file to frames.
     resamples : int
         Of the bootstrap.
     kills : int
@@ -55,6 +57,7 @@ class Size:
     speakers: int
     tests: int
     resamples: int
+    files: int
     kills: int
     rounds: int
     peer_rounds: int

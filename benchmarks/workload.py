@@ -98,6 +98,7 @@ def write_store(folder: Path, frames: NDArray[np.float32], n_shards: int = 1) ->
             "start": 0,
             "stop": len(frames),
             "key": f"drawn {number}",
+            "recording_s": len(frames) * FRONT_END.hop_s,
         }
         described = {
             "front_end": FRONT_END.digest,

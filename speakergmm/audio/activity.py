@@ -19,6 +19,9 @@ SILENCE_DB = 60.0
 # Two levels that lie closer than this are one: steady noise, or speech without a pause.
 MIN_SEPARATION_DB = 6.0
 
+# What varies more than this is no noise but the weaker sounds of speech.
+MAX_NOISE_DEVIATION_DB = 5.0
+
 # No level is steadier than this, else a few equal frames would make a Gaussian of their own.
 MIN_DEVIATION_DB = 1.0
 
@@ -53,14 +56,13 @@ def voiced(energy: NDArray[np.float32], *, threshold_db: float = 30.0) -> NDArra
 
 
 def voiced_above_noise(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Mark the frames that belong to the louder of two levels: speech above the noise around it.
+    """Mark the frames that stand out of the noise around the speech: the louder of two levels.
 
     The levels in dB are taken for a mixture of two Gaussians, each frame for a member of the one or
-    the other. The threshold is the split of the sorted levels that is most likely under that model:
-    the minimum of J(t) = 1 + 2 (P₁ ln σ₁ + P₂ ln σ₂) - 2 (P₁ ln P₁ + P₂ ln P₂), found exactly by
-    one pass (Kittler & Illingworth 1986, eq. 15). So the threshold follows the noise. Frames 60 dB
-    or more below the loudest never count. Where the two means are less than 6 dB apart there is but
-    one level, and all other frames count. The loudest frame always counts.
+    the other, split where that is most likely (`split_levels`), so the threshold follows the noise.
+    Frames 60 dB or more below the loudest never count. There is but one level, and all other frames
+    count, where the two means are less than 6 dB apart, or the lower Gaussian is wider than 5 dB:
+    noise is steadier than the weaker sounds of speech. The loudest frame always counts.
 
     Parameters
     ----------
@@ -72,21 +74,32 @@ def voiced_above_noise(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
     (T,) bool
     """
     loud_enough = voiced(energy, threshold_db=SILENCE_DB)
+    # Infinite levels and the logarithm of zero have no split.
+    if not 0 < float(energy[loud_enough].min()) <= float(energy.max()) < np.inf:
+        return loud_enough
     levels_db = 10.0 * np.log10(energy[loud_enough].astype(np.float64))
-    threshold_db = split_levels(levels_db)
-    if threshold_db is None:
+    split_db = split_levels(levels_db)
+    if split_db is None:
+        return loud_enough
+    lower_db = levels_db[levels_db <= split_db]
+    if float(lower_db.std()) > MAX_NOISE_DEVIATION_DB:
         return loud_enough
     mask = loud_enough
-    mask[loud_enough] = levels_db > threshold_db
+    mask[loud_enough] = levels_db > split_db
     return mask
 
 
 def split_levels(levels_db: NDArray[np.float64]) -> float | None:
-    """Give the level that parts two Gaussians (see `voiced_above_noise`); None of one level.
+    """Give the level that best parts two Gaussians; None of one level.
+
+    The minimum over thresholds t of J(t) = 1 + 2 (P₁ ln σ₁ + P₂ ln σ₂) - 2 (P₁ ln P₁ + P₂ ln P₂),
+    found exactly by one pass over the sorted levels (Kittler & Illingworth 1986, eq. 15).
+    Deviations below 1 dB count as that; a Gaussian has three frames and 2 % of them at least.
 
     Parameters
     ----------
-    levels_db : (T,) finite
+    levels_db : (T,)
+        Finite, in any order.
     """
     n_frames = len(levels_db)
     fewest = max(MIN_FRAMES, round(MIN_SHARE * n_frames))
@@ -96,6 +109,7 @@ def split_levels(levels_db: NDArray[np.float64]) -> float | None:
     # About the middle, squares lose no digits.
     middle = ordered[n_frames // 2]
     ordered -= middle
+    # No threshold parts equal levels.
     sums = np.cumsum(ordered)
     squares = np.cumsum(np.square(ordered))
     below = np.arange(fewest, n_frames - fewest + 1)
@@ -109,8 +123,9 @@ def split_levels(levels_db: NDArray[np.float64]) -> float | None:
     # J without its constants, times the number of frames.
     cost = below * (np.log(variance_below) - 2 * np.log(below))
     cost += above * (np.log(variance_above) - 2 * np.log(above))
+    cost[ordered[below] == ordered[below - 1]] = np.inf
     best = int(np.argmin(cost))
-    if mean_above[best] - mean_below[best] < MIN_SEPARATION_DB:
+    if np.isinf(cost[best]) or mean_above[best] - mean_below[best] < MIN_SEPARATION_DB:
         return None
     last = below[best]
     return float(middle + (ordered[last - 1] + ordered[last]) / 2)

@@ -191,12 +191,13 @@ def read_utterances(
                 "expected start_s < end_s",
             )
         recording = _recording(folder, row, layouts)
+        speech_s = _speech(row, problems)
         if recording is None and must_exist:
             problems.add(row.line, f"recording not found: {folder / row['path']}")
             continue
         utterance = Utterance(
             utterance_id, row["speaker_id"], recording or folder / row["path"], start_s, end_s,
-            row["session_id"], row["sex"], row["split"], _speech(row, problems),
+            row["session_id"], row["sex"], row["split"], speech_s,
         )  # fmt: skip
         utterances[utterance_id] = utterance
         if durations is not None:

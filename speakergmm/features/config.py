@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import numbers
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from speakergmm.config import check_choice, check_range, check_whole
@@ -107,6 +108,12 @@ class FrontEndConfig:
     normalization_over: Literal["utterance", "side"] = "utterance"
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            # Equal settings have equal digests, of whichever kind the numbers are.
+            if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+                kind = float if str(field.type).startswith("float") else int
+                object.__setattr__(self, field.name, kind(value))
         check_whole("sample_rate", self.sample_rate, 1000, 384_000, "Hz")
         check_choice("resample", self.resample, ("down", "any", "never"))
         if self.channel != "mix":

@@ -163,16 +163,13 @@ class FrontEnd:
             )
         recording_s = counter.n_samples / config.sample_rate
         speech = self._speech(energy) if speech_s is None else self._marked(speech_s, len(energy))
-        static = cepstra[0] if len(cepstra) == 1 else np.concatenate(cepstra)
-        del cepstra
         if config.log_energy:
-            energy_db = 10.0 * np.log10(np.maximum(energy, np.float32(MIN_POWER)))
-            static = np.hstack([energy_db[:, None], static])
+            cepstra = _with_energy(cepstra, energy)
         if config.rasta:
-            static = rasta(static)
+            cepstra = [rasta(np.concatenate(cepstra))]
         if config.normalization_frames == "all":
-            return UtteranceFrames(self._with_dynamics(static, None), speech, recording_s)
-        return UtteranceFrames(self._with_dynamics(static, speech), None, recording_s)
+            return UtteranceFrames(self._with_dynamics(cepstra, None), speech, recording_s)
+        return UtteranceFrames(self._with_dynamics(cepstra, speech), None, recording_s)
 
     def pooled(self, utterances: Sequence[UtteranceFrames]) -> NDArray[np.float32]:
         """Join the frames of what belongs together, and normalize them by the configuration.
@@ -180,7 +177,7 @@ class FrontEnd:
         Parameters
         ----------
         utterances : sequence of UtteranceFrames
-            Of one enrollment, one test, or one alone.
+            Of one enrollment, one test, or one alone. Their arrays may be written over.
 
         Returns
         -------
@@ -194,8 +191,11 @@ class FrontEnd:
         """
         if self.config.normalization_over == "side" and len(utterances) > 1:
             joined = np.concatenate([utterance.frames for utterance in utterances])
-            masks = [utterance.speech for utterance in utterances if utterance.speech is not None]
-            speech = np.concatenate(masks) if masks else None
+            masks = [
+                np.ones(len(part.frames), dtype=np.bool_) if part.speech is None else part.speech
+                for part in utterances
+            ]
+            speech = np.concatenate(masks)
             frames = self._normalized(joined, speech)
         else:
             parts = [self._normalized(part.frames, part.speech) for part in utterances]
@@ -225,8 +225,9 @@ class FrontEnd:
         """Mark the frames whose middle lies in one of the segments [start, end)."""
         speech = np.zeros(n_frames, dtype=np.bool_)
         frames_per_s = self.config.sample_rate / self.config.hop_length
+        # Rounded first: 0.07 s are 7 frames, though 0.07 times 100 is more.
         for start_s, end_s in speech_s:
-            start, stop = (max(0, math.ceil(t * frames_per_s)) for t in (start_s, end_s))
+            start, stop = (max(0, math.ceil(round(t * frames_per_s, 6))) for t in (start_s, end_s))
             speech[start:stop] = True
         if not speech.any():
             raise AudioError(
@@ -235,26 +236,25 @@ class FrontEnd:
         return speech
 
     def _with_dynamics(
-        self, static: NDArray[np.float32], speech: NDArray[np.bool_] | None
+        self, static: list[NDArray[np.float32]], speech: NDArray[np.bool_] | None
     ) -> NDArray[np.float32]:
-        """Append slopes and differences, over all frames; keep those of speech."""
-        config = self.config
-        if config.n_features == config.n_static:
-            return static if speech is None else static[speech]
-        n_frames = len(static)
-        kept = np.ones(n_frames, dtype=np.bool_) if speech is None else speech
-        frames = np.empty((np.count_nonzero(kept), config.n_features), dtype=np.float32)
+        """Join blocks, append slopes and differences over all frames, and keep those of speech."""
+        n_frames = sum(map(len, static))
+        n_kept = n_frames if speech is None else int(np.count_nonzero(speech))
+        frames = np.empty((n_kept, self.config.n_features), dtype=np.float32)
         row = 0
         for start, stop, first, last in _blocks_with_context(n_frames, self._reach()):
-            part = self._dynamics(static[first:last])[start - first : stop - first][
-                kept[start:stop]
-            ]
+            part = self._dynamics(_rows(static, first, last))[start - first : stop - first]
+            if speech is not None:
+                part = part[speech[start:stop]]
             frames[row : row + len(part)] = part
             row += len(part)
         return frames
 
     def _dynamics(self, static: NDArray[np.float32]) -> NDArray[np.float32]:
         config = self.config
+        if config.n_features == config.n_static:
+            return static
         parts = [static]
         for _ in range(config.deltas):
             parts.append(deltas(parts[-1], window=config.delta_window))
@@ -307,6 +307,31 @@ class _Counter:
         for block in self.blocks:
             self.n_samples += len(block)
             yield block
+
+
+def _with_energy(
+    blocks: list[NDArray[np.float32]], energy: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Put each frame's energy in dB before its features."""
+    energy_db = 10.0 * np.log10(np.maximum(energy, np.float32(MIN_POWER)))
+    starts = np.cumsum([0, *map(len, blocks)])
+    return [
+        np.column_stack([energy_db[start : start + len(block)], block])
+        for start, block in zip(starts[:-1], blocks, strict=True)
+    ]
+
+
+def _rows(blocks: list[NDArray[np.float32]], first: int, last: int) -> NDArray[np.float32]:
+    """Give rows [first, last) of what the blocks are one after the other."""
+    if len(blocks) == 1:
+        return blocks[0][first:last]
+    parts = []
+    start = 0
+    for block in blocks:
+        if start < last and start + len(block) > first:
+            parts.append(block[max(0, first - start) : last - start])
+        start += len(block)
+    return np.concatenate(parts)
 
 
 def _blocks_with_context(n_frames: int, reach: int) -> Iterator[tuple[int, int, int, int]]:

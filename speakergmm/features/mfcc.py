@@ -8,7 +8,6 @@ any length, so that a recording need not be in memory as a whole.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -220,7 +219,8 @@ def filter_bank_energies(
                 # Real and imaginary parts in turn: squared in one pass over memory.
                 parts = spectrum.view(np.float32)
                 np.square(parts, out=parts)
-                yield (parts[:, ::2] + parts[:, 1::2]) @ transform.filter_bank, energy
+                bands = (parts[:, ::2] + parts[:, 1::2]) @ transform.filter_bank
+            yield bands, energy
 
 
 def _subtract_noise(
@@ -256,12 +256,12 @@ def cepstra_in_blocks(
     cepstra : list of (n, n_cepstra) float32
         DCT-II (orthonormal) of the filter-bank energies in dB: 10 · log10, not below -100 dB, nor
         below ``top_db`` under the utterance's loudest. There are T = 1 + n_samples // hop_length
-        frames.
+        frames, `BLOCK_FRAMES` in each but the last.
     energy : (T,) float32
         See `filter_bank_energies`.
     """
     found = list(filter_bank_energies(blocks, transform))
-    bands = deque(block for block, _ in found)
+    bands = [block for block, _ in found]
     energy = found[0][1] if len(found) == 1 else np.concatenate([part for _, part in found])
     del found
     if transform.noise_subtraction > 0:
@@ -270,15 +270,14 @@ def cepstra_in_blocks(
     if transform.top_db is not None:
         peak = max(float(block.max()) for block in bands)
         floor = max(floor, peak * 10.0 ** (-transform.top_db / 10.0))
-    cepstra = []
-    # Each block goes as its cepstra come: of a long recording both would be much.
-    while bands:
-        block = bands.popleft()
+    n_cepstra = transform.dct.shape[1]
+    for block in bands:
         np.maximum(block, np.float32(floor), out=block)
         np.log10(block, out=block)
-        block *= 10.0
-        cepstra.append(block @ transform.dct)
-    return cepstra, energy
+        np.multiply(block, np.float32(10.0), out=block)
+        # In the place of the bands: of a long recording both would be much.
+        block[:, :n_cepstra] = block @ transform.dct
+    return [block[:, :n_cepstra] for block in bands], energy
 
 
 def mfcc(
@@ -290,4 +289,4 @@ def mfcc(
     frames do.
     """
     cepstra, energy = cepstra_in_blocks([samples], transform)
-    return (cepstra[0] if len(cepstra) == 1 else np.concatenate(cepstra)), energy
+    return np.concatenate(cepstra), energy

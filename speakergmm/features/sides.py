@@ -40,7 +40,7 @@ def training_sides(utterances: Iterable[Utterance], config: FrontEndConfig) -> l
     for utterance in utterances:
         sessions.setdefault((utterance.speaker_id, utterance.session_id), []).append(utterance)
     return [
-        Side(f"speaker {speaker} session {session}".removesuffix(" session "), tuple(members))
+        Side(f"speaker {speaker!r}, session {session!r}", tuple(members))
         for (speaker, session), members in sessions.items()
     ]
 

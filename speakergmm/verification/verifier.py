@@ -209,7 +209,7 @@ class Verifier:
         if speech_s < MIN_SPEECH_S:
             named = ", ".join(map(str, recordings))
             raise AudioError(
-                f"{named}: {speech_s:.2f} s of speech; expected at least {MIN_SPEECH_S:g} s, better "
-                "several seconds: record more"
+                f"{named}: {speech_s:.2f} s of speech; expected at least {MIN_SPEECH_S:g} s, "
+                "better several seconds: record more"
             )
         return frames

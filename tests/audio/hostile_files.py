@@ -396,12 +396,11 @@ def add_kinds(folder):
     folder.add("loop-a.wav", None, r"cannot be read \(Too many levels of symbolic links\)")
     (folder.folder / "self.wav").symlink_to("self.wav")
     folder.add("self.wav", None, r"cannot be read \(Too many levels of symbolic links\)")
-    # Not in the list: the digest of what an utterance is made from would be waited for.
     os.mkfifo(folder.folder / "pipe.wav")
-    folder.add("pipe.wav", None, no_file, in_list=False)
+    folder.add("pipe.wav", None, no_file)
     for device in ("zero", "null", "random"):
         (folder.folder / f"dev-{device}.wav").symlink_to(f"/dev/{device}")
-        folder.add(f"dev-{device}.wav", None, no_file, in_list=False)
+        folder.add(f"dev-{device}.wav", None, no_file)
     with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(folder.folder):
         listening.bind("socket.wav")
     folder.add("socket.wav", None, no_file)

@@ -253,6 +253,90 @@ def test_a_recording_that_fails_does_not_hide_the_others(corpus, tmp_path):
     assert ":3: utterance u2 ends at 4 s" in str(caught.value)
 
 
+# --- marked speech ---
+
+
+@pytest.mark.parametrize(
+    ("listed", "speech_s"),
+    [
+        ("", None),
+        ("   ", None),
+        ("0.31-1.20", ((0.31, 1.2),)),
+        ("0-1", ((0.0, 1.0),)),
+        ("0.31-1.20 1.55-2.90", ((0.31, 1.2), (1.55, 2.9))),
+        ("  2-3   0.5-1.5\t1-2 ", ((2.0, 3.0), (0.5, 1.5), (1.0, 2.0))),
+        ("1e-1-2", None),
+    ],
+)
+def test_speech_is_pairs_of_seconds(corpus, listed, speech_s):
+    path = corpus(f"{HEADER},speech\nu1,ann,a.wav,{listed}\nu2,ann,b.wav,\n")
+    if "e" in listed:
+        with pytest.raises(ManifestError, match="speech is '1e-1-2'; expected START-END"):
+            read_utterances(path)
+        return
+    utterances = read_utterances(path)
+    assert utterances["u1"].speech_s == speech_s
+    assert utterances["u2"].speech_s is None
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "1",
+        "1-",
+        "-1",
+        "-",
+        "1-0.5",
+        "1-1",
+        "-1-2",
+        "1--2",
+        "a-b",
+        "0-nan",
+        "0-inf",
+        "1_0-2_0",
+        "0.5-1.5-2",
+        "0:01-0:02",
+    ],
+)
+def test_speech_that_is_no_pair_is_quoted(corpus, garbage):
+    path = corpus(f"{HEADER},speech\nu1,ann,a.wav,0.5-1 {garbage} 3-4\n")
+    message = f"{path}:2: speech is {garbage!r}; expected START-END in seconds, such as 0.31-1.20"
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        read_utterances(path)
+
+
+def test_speech_is_a_problem_among_others(corpus):
+    rows = "u1,ann,a.wav,2,1,x-y\nu2,ann,a.wav,,,0-1\nu3,ann,a.wav,,,5\n"
+    with pytest.raises(ManifestError, match="3 problems") as caught:
+        read_utterances(corpus(f"{TIMES},speech\n{rows}"))
+    assert re.findall(r"csv:(\d+): (\w+)", str(caught.value)) == [
+        ("2", "utterance"), ("2", "speech"), ("4", "speech"),
+    ]  # fmt: skip
+
+
+# --- recordings that need not be there ---
+
+
+def test_recordings_need_not_exist_where_that_is_said(corpus, tmp_path):
+    path = corpus(f"{HEADER}\nu1,ann,a.wav\nu2,ann,sub/gone.wav\nu3,bob,b.flac\n")
+    with pytest.raises(ManifestError, match="gone"):
+        read_utterances(path)
+    utterances = read_utterances(path, must_exist=False)
+    assert list(utterances) == ["u1", "u2", "u3"]
+    assert utterances["u1"].path == tmp_path / "a.wav"
+    assert utterances["u2"].path == tmp_path / "sub" / "gone.wav"
+    # What is there in another format is still found.
+    assert utterances["u3"].path == tmp_path / "b.wav"
+    elsewhere = read_utterances(path, tmp_path / "nowhere", must_exist=False)
+    assert elsewhere["u2"].path == tmp_path / "nowhere" / "sub" / "gone.wav"
+
+
+def test_other_problems_are_told_also_where_recordings_need_not_exist(corpus):
+    path = corpus(f"{TIMES}\nu1,ann,gone.wav,2,1\nu1,ann,gone.wav,,\n")
+    with pytest.raises(ManifestError, match="2 problems"):
+        read_utterances(path, must_exist=False)
+
+
 # --- where a recording is ---
 
 
