@@ -136,6 +136,8 @@ class Step:
 def _parsed_step(text: str) -> Step:
     name, colon, value = (part.strip() for part in text.partition(":"))
     try:
+        if "_" in value:
+            raise ValueError(value)
         return Step(name, float(value) if colon else None)
     except ConfigError:
         raise

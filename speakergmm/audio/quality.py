@@ -23,7 +23,7 @@ from speakergmm.audio.measures import (
     step_length,
     survey_channel,
 )
-from speakergmm.audio.recordings import check_samples, read_channels
+from speakergmm.audio.recordings import check_samples, one_channel, read_channels
 from speakergmm.config import check_whole
 from speakergmm.errors import AudioError
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.audio.measures import Samples
+    from speakergmm.audio.recordings import Channel
 
 # Error rates of speaker verification rise steeply below some seconds of speech on either side.
 SHORT_SPEECH_S = 3.0
@@ -244,8 +245,8 @@ def measure_quality(samples: NDArray[np.float32], sample_rate: int) -> Quality:
     )
 
 
-def recording_quality(path: Path | str) -> Quality:
-    """Measure the quality of a recording.
+def recording_quality(path: Path | str, *, channel: Channel = "mix") -> Quality:
+    """Measure the quality of a recording: of all its channels, or of one, counted from 0.
 
     Of a long one the beginning is measured: `MAX_VALUES` samples times channels, which is 70
     minutes of one channel at 16 kHz; ``duration_s`` says how much that was.
@@ -256,6 +257,8 @@ def recording_quality(path: Path | str) -> Quality:
         When the file cannot be read, or as `measure_quality`, naming it.
     """
     samples, sample_rate = read_channels(path, max_values=MAX_VALUES)
+    if channel != "mix":
+        samples = one_channel(samples, channel, path)
     try:
         return measure_quality(samples, sample_rate)
     except AudioError as error:

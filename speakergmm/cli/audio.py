@@ -48,21 +48,20 @@ def check(ctx: click.Context, files: Sequence[str], as_json: bool) -> None:
     from speakergmm.errors import AudioError
 
     measured: list[tuple[Path, Quality]] = []
-    refused: list[tuple[Path, str]] = []
+    refused: list[str] = []
+    entries: list[dict[str, Any]] = []
     for path in map(Path, files):
         try:
             measured.append((path, recording_quality(path)))
+            entries.append({"file": str(path), **measured[-1][1].to_json()})
         except AudioError as error:
-            refused.append((path, str(error)))
+            refused.append(str(error))
+            entries.append({"file": str(path), "error": str(error)})
     if as_json:
-        entries: list[dict[str, Any]] = [
-            {"file": str(path), **quality.to_json()} for path, quality in measured
-        ]
-        entries += [{"file": str(path), "error": complaint} for path, complaint in refused]
         click.echo(json.dumps(entries))
     else:
         _print(measured)
-        for _, complaint in refused:
+        for complaint in refused:
             click.echo(f"error: {complaint}", err=True)
     ctx.exit(EXIT_FAILED if refused else 0)
 

@@ -48,11 +48,12 @@ def deltas(frames: NDArray[np.float32], *, window: int = 2) -> NDArray[np.float3
     check_whole("delta window", window, 1, unit="frames to each side")
     n_frames = len(frames)
     padded = _with_edges(frames, window)
-    slope = np.zeros_like(frames)
-    for k in range(1, window + 1):
+    slope = padded[window + 1 : window + 1 + n_frames] - padded[window - 1 : window - 1 + n_frames]
+    for k in range(2, window + 1):
         after = padded[window + k : window + k + n_frames]
-        before = padded[window - k : window - k + n_frames]
-        slope += k * (after - before)
+        difference = after - padded[window - k : window - k + n_frames]
+        difference *= k
+        slope += difference
     slope /= 2 * sum(k * k for k in range(1, window + 1))
     return slope
 

@@ -14,7 +14,7 @@ import numpy as np
 from speakergmm.audio import duration_s, read_blocks
 from speakergmm.config import check_choice
 from speakergmm.corpora import Utterance
-from speakergmm.errors import AudioError, FrameStoreError, problem_report
+from speakergmm.errors import AudioError, ConfigError, FrameStoreError, problem_report
 from speakergmm.features.front_end import FrontEnd, UtteranceFrames
 from speakergmm.features.shards import (
     FORMAT,
@@ -148,12 +148,22 @@ def _frames_of(
     )
     blocks, rate = opened.blocks, opened.sample_rate
     if degrade is not None:
-        blocks = iter([degrade(np.concatenate(list(blocks)), rate, utterance.utterance_id)])
+        blocks = iter([_degraded(np.concatenate(list(blocks)), rate, utterance, degrade)])
     marked = None
     if utterance.speech_s is not None:
         marked = [(start - start_s, end - start_s) for start, end in utterance.speech_s]
     with _naming(str(path)):
         return front_end.utterance(blocks, rate, speech_s=marked)
+
+
+def _degraded(
+    samples: NDArray[np.float32], sample_rate: int, utterance: Utterance, degrade: Degrade
+) -> NDArray[np.float32]:
+    try:
+        return degrade(samples, sample_rate, utterance.utterance_id)
+    except ConfigError as error:
+        # Of a rate, say, that the degradation is not defined for.
+        raise AudioError(f"{utterance.path}: {error}") from None
 
 
 @contextmanager

@@ -148,8 +148,8 @@ class FrontEnd:
         Raises
         ------
         AudioError
-            When the samples are too few for one analysis window, at a rate that must not be
-            changed, or none of the marked speech is in them.
+            When the samples are too few for one analysis window, far beyond full scale, at a rate
+            that must not be changed, or none of the marked speech is in them.
         """
         config = self.config
         wanted = resample_blocks(blocks, sample_rate, config.sample_rate, policy=config.resample)
@@ -161,6 +161,8 @@ class FrontEnd:
                 f"least one analysis window ({config.window_s * 1000:g} ms); drop it or join it to "
                 "another"
             )
+        if not math.isfinite(float(energy.max())):
+            raise AudioError("its frames are not finite: the samples are far beyond full scale")
         recording_s = counter.n_samples / config.sample_rate
         speech = self._speech(energy) if speech_s is None else self._marked(speech_s, len(energy))
         if config.log_energy:
@@ -184,10 +186,6 @@ class FrontEnd:
         (T, D) float32, C-contiguous
             The frames of speech.
 
-        Raises
-        ------
-        AudioError
-            When frames are not finite, since the samples were far beyond full scale.
         """
         if self.config.normalization_over == "side" and len(utterances) > 1:
             joined = np.concatenate([utterance.frames for utterance in utterances])
@@ -200,8 +198,6 @@ class FrontEnd:
         else:
             parts = [self._normalized(part.frames, part.speech) for part in utterances]
             frames = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        if not math.isfinite(float(frames.sum(dtype=np.float64))):
-            raise AudioError("its frames are not finite: the samples are far beyond full scale")
         return np.ascontiguousarray(frames)
 
     def _speech(self, energy: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -263,7 +259,7 @@ class FrontEnd:
             parts.append(
                 shifted_deltas(static[:, :n], spread=spread, shift=shift, n_blocks=n_blocks)
             )
-        return np.hstack(parts)
+        return np.concatenate(parts, axis=1)
 
     def _reach(self) -> int:
         """Frames to either side that a frame's slopes and differences depend on."""

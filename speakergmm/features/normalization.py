@@ -58,7 +58,7 @@ def cmn(
         When ``frames`` is not (T, D) with T ≥ 1.
     """
     check_frames(frames)
-    mean = frames.mean(axis=0, dtype=np.float64).astype(frames.dtype)
+    mean = (np.add.reduce(frames, axis=0, dtype=np.float64) / len(frames)).astype(frames.dtype)
     centered: NDArray[np.float32] = np.subtract(frames, mean, out=out)
     return centered
 

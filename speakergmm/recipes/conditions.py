@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from speakergmm.audio.degradation import Degradation
-from speakergmm.config import check_range
 from speakergmm.corpora.tables import number
 from speakergmm.errors import ConfigError
 from speakergmm.files import value_digest
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from speakergmm.audio.noises import NoisePool
@@ -23,6 +23,7 @@ EVERYWHERE = "all"
 
 # The step that belongs to a whole enrollment or test, not to each recording.
 SPEECH = "speech"
+MIN_SPEECH_S, MAX_SPEECH_S = 0.05, 86_400
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ class Condition:
         """
         steps_text, at, roles_text = text.partition("@")
         steps = [step.strip() for step in steps_text.split("+")]
-        speech = [step for step in steps if step.partition(":")[0] == SPEECH]
+        speech = [step for step in steps if step.partition(":")[0].strip() == SPEECH]
         others = [step for step in steps if step not in speech]
-        degradation = Degradation.parse("+".join(others) or "clean")
+        degradation = _degradation(text, others) if others else Degradation()
         if at:
             roles = tuple(role.strip() for role in roles_text.split("+"))
         else:
@@ -77,6 +78,11 @@ class Condition:
         if len(speech) > 1:
             raise ConfigError(f"condition {text!r}: {SPEECH} stands there twice; expected once")
         speech_s = _speech_s(text, speech[0]) if speech else None
+        if speech_s is not None and not {"enrollment", "test"} & set(known):
+            raise ConfigError(
+                f"condition {text!r}: {SPEECH} is of an enrollment or a test; expected one of them "
+                "after @"
+            )
         if not degradation.steps and speech_s is None:
             known = ()
         return cls(degradation, tuple(role for role in ROLES if role in known), speech_s)
@@ -89,7 +95,7 @@ class Condition:
     def __str__(self) -> str:
         steps = [str(step) for step in self.degradation.steps]
         if self.speech_s is not None:
-            steps.append(f"{SPEECH}:{self.speech_s:g}")
+            steps.append(f"{SPEECH}:{np.format_float_positional(self.speech_s, trim='-')}")
         text = "+".join(steps) or "clean"
         usual = Condition.parse(text).roles if self.roles else ()
         if self.roles == usual:
@@ -99,15 +105,25 @@ class Condition:
     @property
     def folder(self) -> str:
         """Name for the folder of its results."""
-        return re.sub(r"[^A-Za-z0-9.]+", "-", str(self))
+        return re.sub(r"[^A-Za-z0-9.-]+", "_", str(self))
+
+
+def _degradation(text: str, steps: list[str]) -> Degradation:
+    try:
+        return Degradation.parse("+".join(steps))
+    except ConfigError as error:
+        also = f", {SPEECH}" if "known are" in str(error) else ""
+        raise ConfigError(f"condition {text!r}: {error}{also}") from None
 
 
 def _speech_s(text: str, step: str) -> float:
-    value = number(step.partition(":")[2])
-    try:
-        check_range(f"{SPEECH}: SECONDS", value, 0.05, 86_400, "s, such as speech:2")
-    except ConfigError as error:
-        raise ConfigError(f"condition {text!r}: {error}") from None
+    given = step.partition(":")[2].strip()
+    value = number(given)
+    if not MIN_SPEECH_S <= value <= MAX_SPEECH_S:
+        raise ConfigError(
+            f"condition {text!r}: {SPEECH} has the value {given!r}; expected {MIN_SPEECH_S:g} to "
+            f"{MAX_SPEECH_S:,} s, such as {SPEECH}:2"
+        )
     return value
 
 

@@ -86,7 +86,7 @@ class Experiment:
     MissingError
         When there is no such stage, or no such folder of noises.
     ConfigError
-        When a condition is none, stands there twice, or needs noises and there are none.
+        When a condition cannot be read, or needs noises and there are none.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Experiment:
         settings = self.recipe.settings.evaluation
         files = [pipeline.score_file(split) for split in splits]
         digests = [pipeline.log.output_digest("scoring", file) for file in files]
-        inputs = [self.recipe.tables()["evaluation"], self.recipe.head.seed, digests]
+        inputs = [self.recipe.tables()["evaluation"], self.recipe.head.seed, list(splits), digests]
 
         def work() -> None:
             self.progress.start(f"evaluation of {pipeline.condition}")

@@ -94,9 +94,10 @@ class Pipeline:
 
     def _made(self, *roles: str) -> Pipeline:
         """Tell whose artifact serves that is made from the speech of these roles."""
-        if self.base is None or any(role in self.condition.roles for role in roles):
+        if self.base is None:
             return self
-        return self.base
+        degraded = {*self.condition.roles, *self.base.condition.roles}
+        return self if degraded & set(roles) else self.base
 
     def _features(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> None:
         began = time.perf_counter()

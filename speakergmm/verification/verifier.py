@@ -156,7 +156,7 @@ class Verifier:
         for side in [recordings] if together else [[recording] for recording in recordings]:
             with single_threaded_libraries():
                 total = total + accumulate(self.model.gmm, self.frames(*side))
-        quality = {str(recording): recording_quality(recording) for recording in recordings}
+        quality = {str(recording): self.quality(recording) for recording in recordings}
         enrollment = self.store.enroll(speaker_id, total, tuple(digests))
         hop_s = self.model.front_end.hop_s
         return EnrollmentReport(
@@ -193,8 +193,18 @@ class Verifier:
             threshold,
             score >= threshold,
             speech_s,
-            recording_quality(recording),
+            self.quality(recording),
         )
+
+    def quality(self, recording: Path | str) -> Quality:
+        """Measure the quality of a recording, of the channel that is listened to.
+
+        Raises
+        ------
+        AudioError
+            When the recording cannot be used, naming it.
+        """
+        return recording_quality(recording, channel=self.model.front_end.channel)
 
     def frames(self, *recordings: Path | str) -> NDArray[np.float32]:
         """Frames (T, D) of recordings of one side, by the front end of the model's training.

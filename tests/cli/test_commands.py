@@ -15,8 +15,8 @@ pytestmark = pytest.mark.usefixtures("leaves_nothing_half_written")
 
 COMMANDS = [
     [], ["demo"], ["recipe"], ["recipe", "run"], ["recipe", "list"], ["recipe", "show"],
-    ["features"], ["features", "extract"], ["ubm"], ["ubm", "train"], ["enroll"], ["verify"],
-    ["score"], ["evaluate"], ["model"], ["model", "show"],
+    ["audio"], ["audio", "check"], ["features"], ["features", "extract"], ["ubm"],
+    ["ubm", "train"], ["enroll"], ["verify"], ["score"], ["evaluate"], ["model"], ["model", "show"],
 ]  # fmt: skip
 
 
@@ -41,7 +41,15 @@ def test_help_teaches_by_example(cli, command):
     answer = cli(*command, "--help")
     assert answer.status == 0
     assert answer.out.startswith(f"Usage: speakergmm {' '.join(command)}".rstrip())
-    if command not in ([], ["recipe"], ["features"], ["ubm"], ["model"], ["recipe", "list"]):
+    if command not in (
+        [],
+        ["recipe"],
+        ["audio"],
+        ["features"],
+        ["ubm"],
+        ["model"],
+        ["recipe", "list"],
+    ):
         assert "Example" in answer.out
         assert f"\n    speakergmm {' '.join(command)} " in answer.out
     # An example that was rewrapped would show the marker that forbids it.
@@ -96,6 +104,77 @@ def test_recipe_run_with_wrong_words(cli, small_recipe, small_corpus, tmp_path):
     answer = cli(*command, "--set", "ubm.components=3")
     assert answer.status == 1
     assert "unknown setting 'components'; did you mean 'n_components'?" in answer.err
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """A folder of two noises."""
+    folder = tmp_path_factory.mktemp("noise")
+    rng = np.random.default_rng(0)
+    for name in ("one.wav", "two.wav"):
+        soundfile.write(folder / name, 0.1 * rng.normal(size=30_000), 16_000)
+    return folder
+
+
+def test_recipe_run_under_conditions(cli, small_recipe, small_corpus, noise, tmp_path):
+    text = small_recipe.read_text(encoding="utf-8")
+    text = text.replace("[recipe]", '[recipe]\nconditions = ["speech:0.5"]')
+    small_recipe.write_text(text, encoding="utf-8")
+    command = ["recipe", "run", small_recipe, "--corpus", small_corpus, "--output", tmp_path / "o",
+               "--condition", "noise:5", "--condition", "speech:0.50", "--condition",
+               "telephone@enrollment+test", "--noise", noise]  # fmt: skip
+    answer = cli(*command)
+    assert answer.status == 0
+    assert "evaluation of noise:5 ..." in answer.err
+    lines = answer.out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("EER under"))
+    assert lines[start].split() == [
+        "EER", "under", "development", "(95", "%", "interval)", "evaluation", "(95", "%",
+        "interval)",
+    ]  # fmt: skip
+    expected = json.loads((tmp_path / "o" / "conditions.json").read_text())
+    names = ["clean", "speech:0.5", "noise:5", "telephone@enrollment+test"]
+    assert list(expected) == names
+    for name, line in zip(names, lines[start + 1 :], strict=False):
+        assert line.split()[0] == name
+        for split in ("development", "evaluation"):
+            estimate = expected[name][split]["eer"]
+            value, low, high = (f"{100 * estimate[key]:.2f} %" for key in ("value", "low", "high"))
+            assert f"{value} ({low} to {high})" in " ".join(line.split())
+    assert lines[start + 1 + len(names)].startswith("Report: ")
+    again = cli(*command, "--quiet")
+    assert (again.status, again.err) == (0, "")
+    assert again.out.splitlines()[start:] == lines[start:]
+    provenance = json.loads((tmp_path / "o" / "provenance.json").read_text())
+    assert "--condition noise:5" in provenance["command"]
+
+
+def test_recipe_run_without_conditions_prints_no_table(cli, small_recipe, small_corpus, tmp_path):
+    answer = cli("recipe", "run", small_recipe, "--corpus", small_corpus, "--output",
+                 tmp_path / "o", "--condition", "clean", "--quiet")  # fmt: skip
+    assert answer.status == 0
+    assert "EER under" not in answer.out
+
+
+def test_conditions_that_cannot_be_run(cli, small_recipe, small_corpus, noise, tmp_path):
+    command = ["recipe", "run", small_recipe, "--corpus", small_corpus, "--output", tmp_path / "o"]
+    wrong = {
+        ("--condition", "nois:5"): "unknown step 'nois'; did you mean 'noise'?",
+        ("--condition", "noise:5@tests"): "unknown role 'tests'; expected background, enrollment",
+        ("--condition", "multisession"): "a condition adds noise; give a folder of noises with --n",
+        ("--set", "recipe.condition=noise:5"): "a condition adds noise; give a folder of noises",
+        ("--set", "recipe.conditions=noise:5"): "conditions is 'noise:5'; expected",
+        ("--condition", "noise:5", "--noise", tmp_path): "holds no noises; expected files named",
+    }
+    for words, message in wrong.items():
+        answer = cli(*command, *words)
+        assert (answer.status, answer.out) == (1, ""), words
+        assert answer.err.startswith("error: ")
+        assert answer.err.count("\n") == 1
+        assert message in answer.err
+    for words in (("--noise", tmp_path / "nowhere"), ("--condition",)):
+        assert cli(*command, *words).status == 2
     assert not (tmp_path / "o").exists()
 
 
@@ -182,6 +261,38 @@ def test_enroll_then_verify(cli, ubm, recordings, tmp_path):
     assert "below the threshold" in rejected.out
     more = cli("enroll", "anna", own[3], *common, "--json")
     assert json.loads(more.out)["n_recordings"] == 3
+
+
+def test_enroll_and_verify_warn_of_what_recordings_lack(cli, ubm, recordings, tmp_path):
+    from speakergmm.audio.quality import recording_quality
+
+    first, second, test = recordings["s11"][:3]
+    samples, rate = soundfile.read(test)
+    clipped = tmp_path / "clipped.wav"
+    soundfile.write(clipped, np.clip(8 * samples, -0.5, 0.5), rate)
+    common = ["--ubm", ubm, "--store", tmp_path / "speakers.db"]
+    answer = cli("enroll", "anna", first, second, *common)
+    summary, *warnings = answer.out.splitlines()
+    assert summary.startswith("anna: ")
+    assert warnings == [
+        f"warning: {path}: {warning.text}"
+        for path in (first, second)
+        for warning in recording_quality(path).warnings
+    ]
+    answer = cli("verify", "anna", clipped, *common, "--threshold", -99)
+    assert answer.status == 0
+    summary, *warnings = answer.out.splitlines()
+    expected = recording_quality(clipped).warnings
+    assert {"short_speech", "clipped"} <= {warning.code for warning in expected}
+    assert warnings == [f"warning: {warning.text}" for warning in expected]
+    answer = cli("verify", "anna", clipped, *common, "--threshold", 99, "--json")
+    assert answer.status == 3
+    quality = json.loads(answer.out)["quality"]
+    assert quality == json.loads(json.dumps(recording_quality(clipped).to_json()))
+    assert [warning["text"] for warning in quality["warnings"]] == [w.text for w in expected]
+    report = json.loads(cli("enroll", "berta", test, *common, "--json").out)
+    assert list(report["quality"]) == [str(test)]
+    assert report["quality"][str(test)]["net_speech_s"] == recording_quality(test).net_speech_s
 
 
 def test_verify_needs_a_threshold(cli, ubm, recordings, tmp_path):

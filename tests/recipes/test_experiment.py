@@ -65,6 +65,20 @@ def test_result_files_agree_with_each_other(finished):
     )
 
 
+def test_an_experiment_alone_is_its_only_condition(finished):
+    _, output, result = finished
+    assert result.conditions == {"clean": result.evaluations}
+    metrics = json.loads((output / "metrics.json").read_text())
+    del metrics["seconds"]
+    assert json.loads((output / "conditions.json").read_text()) == {"clean": metrics}
+    rows = (output / "conditions.csv").read_text().splitlines()
+    assert rows[0] == "condition,split,metric,value,low,high"
+    assert len(rows) == 1 + sum(len(e.metrics) for e in result.evaluations.values())
+    assert not (output / "conditions").exists()
+    assert not (output / "features-degraded").exists()
+    assert "other conditions" not in (output / "report.html").read_text(encoding="utf-8")
+
+
 def test_report_and_pictures_are_there(finished):
     _, output, result = finished
     page = (output / "report.html").read_text(encoding="utf-8")
@@ -128,6 +142,14 @@ def test_times_of_files_do_not_matter(again, small_corpus, tmp_path):
 def test_a_changed_setting_runs_only_what_depends_on_it(again, small_corpus, setting, value, kept):
     recipe, output = again
     assert reused(run(recipe, small_corpus, output, overrides={setting: value})) == kept
+
+
+def test_a_lost_table_of_conditions_is_made_again(again, small_corpus):
+    recipe, output = again
+    wanted = (output / "conditions.csv").read_bytes()
+    (output / "conditions.csv").unlink()
+    assert reused(run(recipe, small_corpus, output)) == ["features", "ubm", "enrollment", "scoring"]
+    assert (output / "conditions.csv").read_bytes() == wanted
 
 
 @pytest.mark.parametrize(

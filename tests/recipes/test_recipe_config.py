@@ -61,6 +61,18 @@ def test_settings_without_a_recipe(tmp_path):
     assert load_settings(write(tmp_path, HEAD), {"ubm.n_components": "2"}).ubm.n_components == 2
 
 
+def test_conditions(tmp_path):
+    head = load_recipe(write(tmp_path, HEAD)).head
+    assert (head.condition, head.conditions) == ("clean", ())
+    text = HEAD + 'condition = "multisession"\nconditions = ["noise:5", "speech:2@test"]\n'
+    head = load_recipe(write(tmp_path, text)).head
+    assert (head.condition, head.conditions) == ("multisession", ("noise:5", "speech:2@test"))
+    overrides = {"recipe.condition": "telephone@all", "recipe.conditions": '["cut:3"]'}
+    recipe = load_recipe(tmp_path, overrides)
+    assert (recipe.head.condition, recipe.head.conditions) == ("telephone@all", ("cut:3",))
+    assert recipe.tables()["recipe"]["conditions"] == ("cut:3",)
+
+
 def test_missing_recipe(tmp_path):
     with pytest.raises(MissingError, match="no such recipe; expected a folder with a recipe"):
         load_recipe(tmp_path / "nothing")
@@ -80,6 +92,12 @@ def test_missing_recipe(tmp_path):
         (HEAD + "[evaluation]\np_target = 2", "p_target is 2.0; expected"),
         ("[ubm]\n", r"\[recipe\]: no value for name, title, manifests"),
         (HEAD + "seed = -1", "seed is -1; expected 0 or more"),
+        (HEAD + 'condition = "nois:5"', "unknown step 'nois'; did you mean 'noise'"),
+        (HEAD + 'condition = "noise:5@tests"', "unknown role 'tests'; expected background, enroll"),
+        (HEAD + 'conditions = ["clean", "mp3:7"]', r"'mp3:7': step 'mp3': KBPS is 7\.0; expected"),
+        (HEAD + 'conditions = "noise:5"', "conditions is 'noise:5'; expected"),
+        (HEAD + "conditions = [5]", "conditions is .*5.*; expected"),
+        (HEAD + "condition = 5", "condition is 5; expected text"),
     ],
 )
 def test_bad_recipes(tmp_path, text, message):

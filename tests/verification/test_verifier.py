@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
 import pytest
+import soundfile
 
+from speakergmm import FrontEnd, accumulate, log_likelihood_ratio, map_adapt
+from speakergmm.audio.quality import recording_quality
 from speakergmm.corpora import read_protocol, read_scores, read_utterances
 from speakergmm.errors import AudioError, ConfigError, MissingError, ModelFileError
+from speakergmm.features import cmn
+from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import load_settings, score_lists, train_on_list
 from speakergmm.verification import Verifier
 
@@ -121,3 +127,165 @@ def test_nobody_enrolled(ubm, protocol, tmp_path):
 def test_missing_model(tmp_path):
     with pytest.raises(ModelFileError, match="no such file"):
         Verifier.load(tmp_path / "ubm.safetensors")
+
+
+# --- what recordings are like ---
+
+
+def test_reports_say_what_each_recording_is_like(ubm, protocol, tmp_path):
+    utterances, lists = protocol
+    verifier = Verifier.load(ubm, tmp_path / "speakers.db")
+    (model_id, pool), *_ = lists.enrollment.items()
+    recordings = [utterances[u].path for u in pool]
+    report = verifier.enroll(model_id, recordings)
+    assert report.quality == {str(path): recording_quality(path) for path in recordings}
+    assert report.warnings == tuple(
+        f"{path}: {warning.text}"
+        for path in recordings
+        for warning in recording_quality(path).warnings
+    )
+    # A second and a half of speech is short.
+    assert any(f"{recordings[0]}: " in line and "below 3 s" in line for line in report.warnings)
+    test = utterances[next(iter(lists.tests.values()))[0]].path
+    answer = verifier.verify(model_id, str(test), threshold=0.0)
+    assert answer.quality == recording_quality(test)
+    assert answer.warnings == tuple(w.text for w in answer.quality.warnings)
+    assert any("below 3 s" in line for line in answer.warnings)
+
+
+def test_reports_are_json(ubm, protocol, tmp_path):
+    utterances, lists = protocol
+    verifier = Verifier.load(ubm, tmp_path / "speakers.db")
+    (model_id, pool), *_ = lists.enrollment.items()
+    report = verifier.enroll(model_id, [utterances[u].path for u in pool])
+    as_json = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert as_json.keys() == {
+        "speaker_id", "speech_s", "total_speech_s", "n_recordings", "quality",
+    }  # fmt: skip
+    assert list(as_json["quality"]) == [str(utterances[u].path) for u in pool]
+    for entry in as_json["quality"].values():
+        assert "short_speech" in [warning["code"] for warning in entry["warnings"]]
+    test = utterances[next(iter(lists.tests.values()))[0]].path
+    answer = verifier.verify(model_id, test, threshold=0.0)
+    as_json = json.loads(json.dumps(answer.to_json(), allow_nan=False))
+    assert as_json["quality"] == json.loads(json.dumps(recording_quality(test).to_json()))
+    assert as_json.keys() == {
+        "speaker_id", "recording", "score", "threshold", "accepted", "speech_s", "quality",
+    }  # fmt: skip
+
+
+def test_a_later_report_is_of_the_added_recordings_alone(ubm, protocol, tmp_path):
+    utterances, lists = protocol
+    verifier = Verifier.load(ubm, tmp_path / "speakers.db")
+    first, second = (utterances[u].path for u in next(iter(lists.enrollment.values()))[:2])
+    before = verifier.enroll("alice", [first])
+    after = verifier.enroll("alice", [second])
+    assert (before.n_recordings, after.n_recordings) == (1, 2)
+    assert list(after.quality) == [str(second)]
+    assert after.total_speech_s == pytest.approx(before.speech_s + after.speech_s)
+
+
+def test_a_bad_recording_leaves_the_store_as_it_was(ubm, protocol, tmp_path):
+    utterances, lists = protocol
+    verifier = Verifier.load(ubm, tmp_path / "speakers.db")
+    good, other = (utterances[u].path for u in next(iter(lists.enrollment.values()))[:2])
+    verifier.enroll("alice", [good])
+    before = verifier.store.path.read_bytes()
+    samples, rate = soundfile.read(other)
+    bad = {
+        "text.wav": "not audio that can be decoded",
+        "zeros.wav": "silent",
+        "short.wav": "s of speech; expected at least 0.2 s|too short",
+        "gone.wav": "no such file",
+    }
+    (tmp_path / "text.wav").write_bytes(b"not audio at all")
+    soundfile.write(tmp_path / "zeros.wav", np.zeros(rate), rate)
+    soundfile.write(tmp_path / "short.wav", samples[:2000], rate)
+    for name, message in bad.items():
+        for speaker in ("alice", "bob"):
+            with pytest.raises(AudioError, match=rf"{name}: .*({message})"):
+                verifier.enroll(speaker, [other, tmp_path / name])
+        with pytest.raises(AudioError, match=rf"{name}: .*({message})"):
+            verifier.verify("alice", tmp_path / name, threshold=0.0)
+    assert verifier.store.path.read_bytes() == before
+    assert verifier.store.find("alice").statistics.n_frames == len(verifier.frames(good))
+
+
+@pytest.fixture(scope="module")
+def models(small_corpus, tmp_path_factory):
+    """Background models that differ in the front end."""
+    folder = tmp_path_factory.mktemp("models")
+    settings = {
+        "side": {"front_end.normalization": "cmn", "front_end.normalization_over": "side"},
+        "utterance": {"front_end.normalization": "cmn"},
+        "first_channel": {"front_end.channel": "0"},
+    }
+    for name, changed in settings.items():
+        changed |= {"ubm.n_components": "4", "training.max_iterations": "3"}
+        settings = load_settings(None, changed)
+        train_on_list(
+            small_corpus / "utterances.csv", folder / name, settings, split="background"
+        )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("over", ["side", "utterance"])
+def test_recordings_enrolled_together_are_one_side(models, protocol, tmp_path, over):
+    utterances, lists = protocol
+    verifier = Verifier.load(models / over, tmp_path / "speakers.db")
+    # Of other levels, so that it matters what is normalized together.
+    paths = [utterances[pool[0]].path for pool in list(lists.enrollment.values())[:3]]
+    config = load_settings(None, {}).front_end
+    parts = [FrontEnd(config)(*soundfile.read(path)) for path in paths]
+    gmm = load_background_model(models / over).gmm
+    pooled = cmn(np.concatenate(parts)) if over == "side" else np.concatenate([*map(cmn, parts)])
+    report = verifier.enroll("alice", paths)
+    found = verifier.store.find("alice").statistics
+    expected = accumulate(gmm, pooled)
+    assert report.speech_s == pytest.approx(len(pooled) / 100)
+    assert found.n_frames == expected.n_frames
+    np.testing.assert_allclose(found.n, expected.n, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(found.f, expected.f, rtol=0, atol=0.05)
+    test = utterances[next(iter(lists.tests.values()))[0]].path
+    frames = cmn(FrontEnd(config)(*soundfile.read(test)))
+    score = log_likelihood_ratio(map_adapt(gmm, expected), gmm, frames)
+    assert verifier.verify("alice", test, threshold=0.0).score == pytest.approx(score, abs=1e-4)
+
+
+def test_recordings_of_another_day_are_another_side(models, protocol, tmp_path):
+    utterances, lists = protocol
+    first, second = (utterances[pool[0]].path for pool in list(lists.enrollment.values())[:2])
+    together, apart = (
+        Verifier.load(models / "side", tmp_path / name) for name in ("together.db", "apart.db")
+    )
+    together.enroll("alice", [first, second])
+    apart.enroll("alice", [first])
+    apart.enroll("alice", [second])
+    one, other = (v.store.find("alice").statistics for v in (together, apart))
+    assert one.n_frames == other.n_frames
+    assert np.abs(one.f - other.f).max() > 1.0
+    by_hand = accumulate(apart.model.gmm, apart.frames(first)) + accumulate(
+        apart.model.gmm, apart.frames(second)
+    )
+    np.testing.assert_allclose(other.f, by_hand.f, rtol=1e-12)
+
+
+def test_a_bad_recording_of_a_side_enrolls_nothing(models, protocol, tmp_path):
+    utterances, lists = protocol
+    verifier = Verifier.load(models / "side", tmp_path / "speakers.db")
+    good = utterances[next(iter(lists.enrollment.values()))[0]].path
+    soundfile.write(tmp_path / "zeros.wav", np.zeros(16_000), 16_000)
+    with pytest.raises(AudioError, match=r"zeros\.wav: silent"):
+        verifier.enroll("alice", [good, tmp_path / "zeros.wav"])
+    assert not verifier.store.path.exists()
+
+
+def test_a_channel_that_the_model_does_not_hear_does_not_matter(models, protocol, tmp_path):
+    utterances, lists = protocol
+    verifier = Verifier.load(models / "first_channel", tmp_path / "speakers.db")
+    good = utterances[next(iter(lists.enrollment.values()))[0]].path
+    samples, rate = soundfile.read(good)
+    soundfile.write(tmp_path / "opposite.wav", np.stack([samples, -samples], axis=1), rate)
+    verifier.enroll("alice", [good])
+    alone = verifier.verify("alice", good, threshold=0.0)
+    assert verifier.verify("alice", tmp_path / "opposite.wav", threshold=0.0).score == alone.score
