@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.audio.recordings import resample
+from speakergmm.audio.resampling import resample
 from speakergmm.config import check_choice, check_range
 
 if TYPE_CHECKING:

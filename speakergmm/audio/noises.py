@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.audio.recordings import read_recording, resample
+from speakergmm.audio.recordings import read_recording
+from speakergmm.audio.resampling import resample
 from speakergmm.corpora.manifests import AUDIO_SUFFIXES
 from speakergmm.errors import AudioError, MissingError
 from speakergmm.files import file_digest, value_digest

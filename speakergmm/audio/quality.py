@@ -23,7 +23,8 @@ from speakergmm.audio.measures import (
     step_length,
     survey_channel,
 )
-from speakergmm.audio.recordings import check_samples, one_channel, read_channels
+from speakergmm.audio.recordings import read_channels
+from speakergmm.audio.samples import check_samples, one_channel
 from speakergmm.config import check_whole
 from speakergmm.errors import AudioError
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.audio.measures import Samples
-    from speakergmm.audio.recordings import Channel
+    from speakergmm.audio.samples import Channel
 
 # Error rates of speaker verification rise steeply below some seconds of speech on either side.
 SHORT_SPEECH_S = 3.0

@@ -6,22 +6,21 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speakergmm.audio.headers import is_cut_ogg, missing_bytes
-from speakergmm.config import check_choice
+from speakergmm.audio.resampling import Resample, resample
+from speakergmm.audio.samples import Channel, SampleCheck, one_channel
 from speakergmm.errors import AudioError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from numpy.typing import NDArray
 
-Channel: TypeAlias = int | Literal["mix"]
-Resample: TypeAlias = Literal["down", "any", "never"]
 
 # libsndfile's length of a stream whose header leaves it open is the largest of 63 bits.
 UNKNOWN_LENGTH = 1 << 62
@@ -299,92 +298,6 @@ def _span(
     return round(first * rate), min(round(last * rate), length)
 
 
-def one_channel(
-    samples: NDArray[np.float32], channel: Channel, path: Path | str
-) -> NDArray[np.float32]:
-    """Give one channel of samples (n_samples, n_channels), or the mean of all, as (n_samples,).
-
-    Raises
-    ------
-    AudioError
-        When the recording has no such channel.
-    """
-    n_channels = samples.shape[1]
-    if channel == "mix":
-        if n_channels == 1:
-            return samples[:, 0]
-        # What is wrong with infinite samples is said by `check_samples`.
-        with np.errstate(invalid="ignore", over="ignore"):
-            return np.asarray(samples.mean(axis=1, dtype=np.float32))
-    if not 0 <= channel < n_channels:
-        raise AudioError(
-            f"{path}: has no channel {channel}; expected 0 to {n_channels - 1}, or 'mix'"
-        )
-    return samples[:, channel]
-
-
-def resample_blocks(
-    blocks: Iterable[NDArray[np.float32]], rate: int, wanted: int, *, policy: Resample = "down"
-) -> Iterator[NDArray[np.float32]]:
-    """Bring mono samples that come in blocks to another rate; see `resample`.
-
-    Raises
-    ------
-    AudioError
-        At once, when the change is not allowed.
-    """
-    _check_rates(rate, wanted, policy)
-    return iter(blocks) if rate == wanted else _resampled(blocks, rate, wanted)
-
-
-def _resampled(
-    blocks: Iterable[NDArray[np.float32]], rate: int, wanted: int
-) -> Iterator[NDArray[np.float32]]:
-    import soxr
-
-    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
-
-
-def resample(
-    samples: NDArray[np.float32], rate: int, wanted: int, *, policy: Resample = "down"
-) -> NDArray[np.float32]:
-    """Bring mono samples to another rate (soxr, high quality).
-
-    Parameters
-    ----------
-    policy : {"down", "any", "never"}
-        Which changes are allowed. Upward is refused by default: the band above the old rate's half
-        stays empty, which no model trained on full-band speech expects.
-
-    Raises
-    ------
-    AudioError
-        When the change is not allowed.
-    """
-    _check_rates(rate, wanted, policy)
-    if rate == wanted:
-        return samples
-    import soxr
-
-    resampled: NDArray[np.float32] = soxr.resample(samples, rate, wanted, quality="HQ")
-    return resampled
-
-
-def _check_rates(rate: int, wanted: int, policy: Resample) -> None:
-    check_choice("resample", policy, ("down", "any", "never"))
-    if rate != wanted and (policy == "never" or (policy == "down" and rate < wanted)):
-        fix = (
-            f"train with front_end.sample_rate={rate}, or with front_end.resample=any and expect "
-            "worse decisions"
-            if rate < wanted
-            else "resample the recordings, or train with front_end.resample=down"
-        )
-        raise AudioError(f"audio is {rate} Hz, the model expects {wanted} Hz; {fix}")
-
-
 def read_recording(
     path: Path | str,
     *,
@@ -434,72 +347,3 @@ def read_recording(
         if mono.size == 0:
             raise AudioError(f"{path}: too short: no samples are left at {rate} Hz")
     return np.ascontiguousarray(mono), rate
-
-
-@dataclass
-class SampleCheck:
-    """Looks at mono samples as they pass, and refuses those in which no speech can be found."""
-
-    n_samples: int = 0
-    first: float = 0.0
-    varies: bool = False
-
-    def look(self, samples: NDArray[np.float32]) -> None:
-        """Look at the next block.
-
-        Raises
-        ------
-        AudioError
-            When it is not one channel, or some samples are NaN or infinite.
-        """
-        if samples.ndim != 1:
-            raise AudioError(
-                f"samples have shape {samples.shape}; expected (n_samples,), one channel: mix the "
-                "channels or choose one"
-            )
-        if samples.size == 0:
-            return
-        # The sum of squares is not finite where a sample is not, and seldom elsewhere.
-        with np.errstate(invalid="ignore", over="ignore"):
-            is_finite = np.isfinite(np.dot(samples, samples))
-        if not is_finite and len(bad := np.flatnonzero(~np.isfinite(samples))):
-            raise AudioError(
-                f"{len(bad):,} samples are NaN or infinite (the first is number "
-                f"{self.n_samples + bad[0]:,}); write the recording again as integers or clean it"
-            )
-        if self.n_samples == 0:
-            self.first = float(samples[0])
-        # Two samples tell for most recordings.
-        self.varies |= bool(samples[-1] != self.first) or bool(np.any(samples != self.first))
-        self.n_samples += samples.size
-
-    def finish(self) -> None:
-        """Say that there are no more.
-
-        Raises
-        ------
-        AudioError
-            When there were none, or all have the same value.
-        """
-        if self.n_samples == 0:
-            raise AudioError("there are no samples; expected a recording")
-        if not self.varies and self.first == 0.0:
-            raise AudioError(
-                "silent: every sample is zero; check the microphone, and the channel: channels in "
-                "opposite phase cancel in the mix"
-            )
-        if not self.varies and self.n_samples > 1:
-            raise AudioError("constant: every sample has the same value; check the microphone")
-
-
-def check_samples(samples: NDArray[np.float32]) -> None:
-    """Refuse mono samples in which no speech can be found.
-
-    Raises
-    ------
-    AudioError
-        When there are none, some are NaN or infinite, or all are zero or of one value.
-    """
-    check = SampleCheck()
-    check.look(samples)
-    check.finish()

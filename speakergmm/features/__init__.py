@@ -3,14 +3,10 @@
 from speakergmm.audio.activity import voiced, voiced_above_noise
 from speakergmm.features.config import FrontEndConfig
 from speakergmm.features.dynamics import deltas, shifted_deltas
-from speakergmm.features.extraction import (
-    extract_features,
-    pooled_frames,
-    recording_frames,
-    utterance_frames,
-)
+from speakergmm.features.extraction import extract_features
 from speakergmm.features.front_end import FrontEnd
 from speakergmm.features.normalization import cmn, cmvn, rasta, sliding_cmvn, warp
+from speakergmm.features.reading import pooled_frames, recording_frames, utterance_frames
 from speakergmm.features.store import FrameStore
 
 __all__ = [
