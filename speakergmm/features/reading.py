@@ -71,8 +71,7 @@ def pooled_frames(
         _frames_of(Utterance(str(path), "", Path(path), start_s, end_s), front_end)
         for path in paths
     ]
-    with _naming(", ".join(map(str, paths))):
-        return front_end.pooled(whole)
+    return front_end.pooled(whole)
 
 
 def utterance_frames(utterance: Utterance, front_end: FrontEnd) -> NDArray[np.float32]:
@@ -108,8 +107,7 @@ def side_frames(
         parts.append(part)
         if wanted == 0:
             break
-    with _naming(f"utterance {', '.join(u.utterance_id for u in side.utterances)}"):
-        return front_end.pooled(parts), sum(part.recording_s for part in parts)
+    return front_end.pooled(parts), sum(part.recording_s for part in parts)
 
 
 def _frames_of(
