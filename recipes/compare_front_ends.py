@@ -65,31 +65,35 @@ PLAIN: dict[str, Any] = {
     "normalization": "none",
     "normalization_frames": "speech",
 }
-CMN = PLAIN | {"normalization": "cmn"}
-QUIET = CMN | {"noise_subtraction": 1.0}
+CMN = {"normalization": "cmn"}
 ALL = {"normalization_frames": "all"}
+RASTA_CMVN = {"normalization": "cmvn", "rasta": True}
+WARPING = {"normalization": "warp"}
+QUIET = PLAIN | {"noise_subtraction": 2.0}
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "30 cepstra, no normalization": PLAIN,
-    "CMN": CMN,
-    "CMN over all frames": CMN | ALL,
-    "CMVN": CMN | {"normalization": "cmvn"},
-    "sliding CMN, 3 s, over all frames": CMN | ALL | {"normalization": "sliding_cmn"},
-    "warping, 3 s": CMN | {"normalization": "warp"},
-    "RASTA + CMVN": CMN | {"normalization": "cmvn", "rasta": True},
-    "20 cepstra + Δ, CMN": CMN | {"n_mfcc": 20, "deltas": 1},
-    "noise subtraction, no normalization": PLAIN | {"noise_subtraction": 1.0},
-    "noise subtraction, CMN": QUIET,
-    "… over all frames": QUIET | ALL,
+    "30 cepstra": PLAIN,
+    "CMN": PLAIN | CMN,
+    "CMN over all frames": PLAIN | CMN | ALL,
+    "CMVN": PLAIN | {"normalization": "cmvn"},
+    "sliding CMN, 3 s, over all frames": PLAIN | ALL | {"normalization": "sliding_cmn"},
+    "warping, 3 s": PLAIN | WARPING,
+    "RASTA + CMVN": PLAIN | RASTA_CMVN,
+    "20 cepstra + Δ, CMN": PLAIN | CMN | {"n_mfcc": 20, "deltas": 1},
+    "noise subtraction": QUIET,
+    "… CMN": QUIET | CMN,
+    "… CMN over all frames": QUIET | CMN | ALL,
+    "… CMVN": QUIET | {"normalization": "cmvn"},
+    "… warping, 3 s": QUIET | WARPING,
+    "… RASTA + CMVN": QUIET | RASTA_CMVN,
+    "… 25 cepstra + Δ, CMN": QUIET | CMN | {"n_mfcc": 25, "deltas": 1},
     "… VAD 40 dB": QUIET | {"vad_db": 40.0},
     "… two-Gaussian VAD": QUIET | {"vad": "two_gaussian"},
     "… without VAD": QUIET | {"vad": "none"},
     "… without c0": QUIET | {"c0": False},
     "… LFCC": QUIET | {"mel_scale": "linear"},
-    "… CMVN": QUIET | {"normalization": "cmvn"},
-    "… warping, 3 s": QUIET | {"normalization": "warp"},
-    "… 13 cepstra + Δ": QUIET | {"n_mfcc": 13, "deltas": 1},
+    "… 13 cepstra": QUIET | {"n_mfcc": 13},
+    "… 20 cepstra": QUIET | {"n_mfcc": 20},
     "… 20 cepstra + Δ": QUIET | {"n_mfcc": 20, "deltas": 1},
-    "… 25 cepstra + Δ": QUIET | {"n_mfcc": 25, "deltas": 1},
     "… 20 cepstra + Δ + ΔΔ": QUIET | {"n_mfcc": 20, "deltas": 2},
     "… 30 cepstra + Δ": QUIET | {"deltas": 1},
 }

@@ -16,12 +16,14 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 NAMES = ("speech_commands", "librispeech_excerpts")
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=[*NAMES, *(f"{name}_multisession" for name in NAMES)])
 def finished(request, corpora, tmp_path_factory):
     folder = RECIPES / request.param
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     output = tmp_path_factory.mktemp(request.param)
-    result = Experiment(load_recipe(folder), corpora / request.param, output).run()
+    recipe = load_recipe(folder)
+    corpus = corpora / recipe.manifests.name
+    result = Experiment(recipe, corpus, output, noise=corpora / "noise").run()
     return expected, result, output
 
 

@@ -23,6 +23,7 @@ from speakergmm.audio.measures import (
     step_length,
     survey_channel,
 )
+from speakergmm.audio.recordings import duration_s as duration_of
 from speakergmm.audio.recordings import read_channels
 from speakergmm.audio.samples import check_samples, one_channel
 from speakergmm.config import check_whole
@@ -51,8 +52,8 @@ SILENCE_S, ZERO_SHARE = 0.1, 0.3
 # Of half the sample rate, but of 8 kHz at most: speech above it tells little. So 3.4 kHz in
 # a recording at 8,000 Hz is as it should be.
 NARROW_SHARE, WIDE_BAND_HZ = 0.8, 8000.0
-# What of a long recording is looked at: 256 MB.
-MAX_VALUES = 1 << 26
+# What of a long recording is looked at: 128 MB.
+MAX_VALUES = 1 << 25
 # Sixteen bits leave less than 50 dB between such speech and the noise of quantization.
 LOW_LEVEL_DBFS = -50.0
 # Below the loudest channel: crosstalk, not a microphone.
@@ -82,6 +83,8 @@ class Quality:
     ----------
     sample_rate, duration_s, n_channels
         Hz, seconds and channels, silent ones too.
+    measured_s : float
+        What of a long recording was looked at; all the rest is of this part.
     net_speech_s : float
         Seconds of speech, without pauses of 100 ms and more. Steady noise alone counts as speech;
         its ``snr_db`` tells.
@@ -110,6 +113,7 @@ class Quality:
 
     sample_rate: int
     duration_s: float
+    measured_s: float
     n_channels: int
     net_speech_s: float
     speech_level_dbfs: float
@@ -127,11 +131,14 @@ class Quality:
     @property
     def warnings(self) -> tuple[QualityWarning, ...]:
         """What may harm a decision, most telling first; empty for a good recording."""
-        speech_share = self.net_speech_s / self.duration_s
+        speech_share = self.net_speech_s / self.measured_s
         snr_db = math.inf if self.snr_db is None else self.snr_db
         narrow_hz = NARROW_SHARE * min(self.sample_rate / 2, WIDE_BAND_HZ)
         silence = self.longest_silence_s >= SILENCE_S or self.zero_share >= ZERO_SHARE
         found = [
+            _warning(self.measured_s < self.duration_s, "partly_measured",
+             f"only the first {self.measured_s / 60:.0f} of {self.duration_s / 60:.0f} min were "
+             "measured: the rest may be worse; cut it into parts to see"),
             _warning(self.net_speech_s < SHORT_SPEECH_S, "short_speech",
              f"{self.net_speech_s:.1f} s of speech (below {SHORT_SPEECH_S:g} s): short recordings "
              "raise both error rates; record more"),
@@ -226,6 +233,7 @@ def measure_quality(samples: NDArray[np.float32], sample_rate: int) -> Quality:
     return Quality(
         sample_rate=sample_rate,
         duration_s=duration_s,
+        measured_s=duration_s,
         n_channels=len(channels),
         net_speech_s=min(duration_s, int(speech.sum()) * mix.hop / sample_rate),
         speech_level_dbfs=20 * math.log10(speech_rms),
@@ -249,8 +257,8 @@ def measure_quality(samples: NDArray[np.float32], sample_rate: int) -> Quality:
 def recording_quality(path: Path | str, *, channel: Channel = "mix") -> Quality:
     """Measure the quality of a recording: of all its channels, or of one, counted from 0.
 
-    Of a long one the beginning is measured: `MAX_VALUES` samples times channels, which is 70
-    minutes of one channel at 16 kHz; ``duration_s`` says how much that was.
+    Of a long one the beginning is measured: `MAX_VALUES` samples times channels, which is 35
+    minutes of one channel at 16 kHz; ``measured_s`` says how much that was.
 
     Raises
     ------
@@ -258,12 +266,16 @@ def recording_quality(path: Path | str, *, channel: Channel = "mix") -> Quality:
         When the file cannot be read, or as `measure_quality`, naming it.
     """
     samples, sample_rate = read_channels(path, max_values=MAX_VALUES)
+    is_part = samples.size >= MAX_VALUES
     if channel != "mix":
         samples = one_channel(samples, channel, path)
     try:
-        return measure_quality(samples, sample_rate)
+        quality = measure_quality(samples, sample_rate)
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from None
+    if is_part:
+        quality = dataclasses.replace(quality, duration_s=duration_of(path))
+    return quality
 
 
 def _checked_channels(samples: NDArray[np.float32], sample_rate: int) -> list[Samples]:

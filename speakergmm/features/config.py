@@ -87,7 +87,7 @@ class FrontEndConfig:
     f_min_hz: float = 0.0
     f_max_hz: float | None = None
     mel_scale: Literal["slaney", "htk", "linear"] = "slaney"
-    noise_subtraction: float = 0.0
+    noise_subtraction: float = 2.0
     top_db: float | None = 80.0
     n_mfcc: int = 30
     c0: bool = True

@@ -13,7 +13,9 @@ import soundfile
 import soxr
 from scipy import signal
 
-from speakergmm.audio.quality import measure_quality
+import speakergmm.audio.quality as quality_module
+import speakergmm.audio.recordings as recordings_module
+from speakergmm.audio.quality import measure_quality, recording_quality
 from speakergmm.audio.synthetic import draw_voice, speak
 from speakergmm.errors import AudioError, ConfigError
 
@@ -421,3 +423,20 @@ def test_real_recordings_are_not_called_narrow(corpora, name, every, most):
     sections = signal.butter(6, [300, 3400], "band", fs=RATE, output="sos")
     telephone = [signal.sosfilt(sections, samples) for samples in recordings[::8]]
     assert np.mean(["narrow_band" in codes(samples) for samples in telephone]) > 0.9
+
+
+def test_of_a_long_recording_the_beginning_is_measured(tmp_path, monkeypatch):
+    samples = speak(draw_voice(np.random.default_rng(0)), 6.0, np.random.default_rng(1))
+    path = tmp_path / "long.wav"
+    soundfile.write(path, samples, 16_000)
+    whole = recording_quality(path)
+    assert whole.measured_s == whole.duration_s == pytest.approx(6.0)
+    # Blocks are read whole, so the part may be longer than was asked for.
+    monkeypatch.setattr(quality_module, "MAX_VALUES", 32_000)
+    monkeypatch.setattr(recordings_module, "BLOCK_VALUES", 16_000)
+    part = recording_quality(path)
+    assert part.duration_s == pytest.approx(6.0)
+    assert part.measured_s == pytest.approx(2.0)
+    assert part.net_speech_s <= 2.0
+    assert part.warnings[0].code == "partly_measured"
+    assert "first 0 of 0 min" in part.warnings[0].text
