@@ -88,6 +88,10 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "… 25 cepstra + Δ, CMN": QUIET | CMN | {"n_mfcc": 25, "deltas": 1},
     "… VAD 40 dB": QUIET | {"vad_db": 40.0},
     "… two-Gaussian VAD": QUIET | {"vad": "two_gaussian"},
+    "… two-Gaussian VAD, 20 cepstra + Δ": QUIET
+    | {"vad": "two_gaussian", "n_mfcc": 20, "deltas": 1},
+    "… two-Gaussian VAD, VAD 40 dB": QUIET | {"vad": "two_gaussian", "vad_db": 40.0},
+    "… two-Gaussian VAD, CMN": QUIET | CMN | {"vad": "two_gaussian"},
     "… without VAD": QUIET | {"vad": "none"},
     "… without c0": QUIET | {"c0": False},
     "… LFCC": QUIET | {"mel_scale": "linear"},

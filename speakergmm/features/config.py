@@ -97,7 +97,7 @@ class FrontEndConfig:
     deltas: Literal[0, 1, 2] = 0
     delta_window: int = 2
     shifted_deltas: tuple[int, int, int, int] | None = None
-    vad: Literal["energy", "two_gaussian", "none"] = "energy"
+    vad: Literal["energy", "two_gaussian", "none"] = "two_gaussian"
     vad_db: float | None = 30.0
     vad_min_speech_s: float = 0.0
     vad_min_pause_s: float = 0.0

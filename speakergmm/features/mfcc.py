@@ -225,12 +225,13 @@ def _subtract_noise(
     n_quiet = max(MIN_QUIET_FRAMES, round(QUIET_SHARE * len(energy)))
     if n_quiet >= len(energy):
         return
-    quietest = np.zeros(len(energy), dtype=np.bool_)
-    quietest[np.argpartition(energy, n_quiet)[:n_quiet]] = True
+    quietest = np.argpartition(energy, n_quiet)[:n_quiet]
+    quietest.sort()
     noise = np.zeros(bands[0].shape[1])
     start = 0
     for block in bands:
-        noise += block[quietest[start : start + len(block)]].sum(axis=0, dtype=np.float64)
+        first, last = quietest.searchsorted((start, start + len(block)))
+        noise += np.add.reduce(block[quietest[first:last] - start], axis=0, dtype=np.float64)
         start += len(block)
     taken = (strength / n_quiet * noise).astype(np.float32)
     for block in bands:

@@ -25,7 +25,7 @@ def model():
     gmm = DiagonalGMM(rng.dirichlet(np.ones(3)), rng.normal(size=(3, 4)), rng.uniform(1, 2, (3, 4)))
     return BackgroundModel(
         gmm,
-        FrontEndConfig(n_mfcc=4, vad_db=None),
+        FrontEndConfig(n_mfcc=4, vad="none"),
         TrainingConfig(max_iterations=7),
         TrainingHistory((-2.0, -1.5), (1, 0), (0, 0), (0, 1), 3.25, converged=True),
         seed=11,
