@@ -2,8 +2,9 @@
 
 python recipes/compare_front_ends.py CORPORA_FOLDER [--only NAME ...] [--seed N]
 
-What has been measured is kept in `front_ends.json`; --only measures some candidates anew and leaves
-the others. Development figures are for choosing, evaluation figures for reporting.
+The same figures go into `front_ends.csv`. What has been measured is kept, with all resamples, in
+`results/front_ends.json`; --only measures some candidates anew and leaves the others. Development
+figures are for choosing, evaluation figures for reporting.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from speakergmm.corpora import read_scores
+from speakergmm.corpora.tables import format_table
 from speakergmm.evaluation.bootstrap import resampled_values
 from speakergmm.features import FrontEndConfig
 from speakergmm.files import write_json, write_text
@@ -27,7 +29,8 @@ from speakergmm.recipes import Condition, Experiment, load_recipe, load_settings
 
 RECIPES = Path(__file__).parent
 PAGE = RECIPES.parent / "docs" / "front-end.md"
-FIGURES = RECIPES / "front_ends.json"
+FIGURES = RECIPES / "results" / "front_ends.json"
+TABLE = RECIPES / "front_ends.csv"
 CORPORA = {"speech_commands": "Speech Commands", "librispeech_excerpts": "LibriSpeech excerpts"}
 CLEAN = "clean"
 CONDITIONS = (
@@ -203,6 +206,21 @@ def table(measured: dict[str, Any], corpus: str) -> list[str]:
     return lines
 
 
+def write_table(measured: dict[str, Any]) -> None:
+    """Write the figures for programs."""
+    rows = []
+    for name, figures in measured.items():
+        for corpus, conditions in figures.items():
+            for condition, entry in conditions.items():
+                low, high = np.quantile(entry["drawn"], [0.025, 0.975])
+                rows.append([name, corpus, condition, "development", entry["development"]])
+                rows.append([name, corpus, condition, "evaluation", entry["evaluation"], low, high])
+    header = ["front_end", "corpus", "condition", "split", "eer", "low", "high"]
+    numbers = [[*row[:4], *(f"{value:.5f}" for value in row[4:])] for row in rows]
+    padded = [row + [""] * (len(header) - len(row)) for row in numbers]
+    write_text(TABLE, format_table(header, padded))
+
+
 def write_page(measured: dict[str, Any]) -> None:
     """Put the tables between the marks of the page."""
     ordered = {name: measured[name] for name in CANDIDATES if name in measured}
@@ -236,6 +254,7 @@ def main() -> None:
         development = percent(mean_over(figures, "development"))
         seconds = time.perf_counter() - began
         sys.stderr.write(f"{name}: {development} % on development ({seconds:.0f} s)\n")
+    write_table({name: known[name] for name in CANDIDATES if name in known})
     write_page(known)
 
 
