@@ -1,6 +1,6 @@
 """Compare front ends under good and bad conditions, and write the tables of `docs/front-end.md`.
 
-python recipes/compare_front_ends.py CORPORA_FOLDER [--only NAME ...] [--seed N]
+python recipes/compare_front_ends.py CORPORA_FOLDER [--only NAME ...]
 
 The same figures go into `front_ends.csv`. What has been measured is kept, with all resamples, in
 `results/front_ends.json`; --only measures some candidates anew and leaves the others. Development
@@ -106,7 +106,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(settings: dict[str, Any], corpora: Path, seed: int) -> dict[str, Any]:
+def measure(settings: dict[str, Any], corpora: Path) -> dict[str, Any]:
     """Run a candidate on both corpora; corpus → condition → EER of both splits.
 
     ``drawn`` are evaluation EERs of the same resamples of speakers for every candidate.
@@ -114,7 +114,7 @@ def measure(settings: dict[str, Any], corpora: Path, seed: int) -> dict[str, Any
     overrides = SYSTEM | {f"front_end.{key}": json.dumps(v) for key, v in settings.items()}
     figures: dict[str, Any] = {}
     for corpus in CORPORA:
-        recipe = load_recipe(RECIPES / corpus, {"recipe.seed": str(seed)})
+        recipe = load_recipe(RECIPES / corpus)
         recipe = dataclasses.replace(recipe, settings=load_settings(None, overrides))
         cost = recipe.settings.evaluation.cost
         with tempfile.TemporaryDirectory() as name:
@@ -242,13 +242,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("corpora", type=Path, help="folder of the corpora and of `noise`")
     parser.add_argument("--only", nargs="*", choices=CANDIDATES, default=None, metavar="NAME")
-    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    if arguments.only is not None and not FIGURES.exists():
+        parser.error(f"--only: {FIGURES} is not there; measure all of them once")
     known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     wanted = CANDIDATES if arguments.only is None else arguments.only
     for name in wanted:
         began = time.perf_counter()
-        figures = measure(CANDIDATES[name], arguments.corpora, arguments.seed)
+        figures = measure(CANDIDATES[name], arguments.corpora)
         known[name] = figures
         write_json(FIGURES, known)
         development = percent(mean_over(figures, "development"))

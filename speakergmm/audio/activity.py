@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # the room's noise there is a gap that must not be taken for the one between noise and speech.
 SILENCE_DB = 60.0
 
+# Of the energy of the loudest frame, 90 dB less: what was padded, gated or muted has less.
+DIGITAL_SILENCE = 1e-9
+
 # Two levels that lie closer than this are one: steady noise, or speech without a pause.
 MIN_SEPARATION_DB = 6.0
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from speakergmm.audio.activity import voiced, voiced_above_noise, without_short_runs
+from speakergmm.audio.activity import (
+    DIGITAL_SILENCE,
+    voiced,
+    voiced_above_noise,
+    without_short_runs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +34,6 @@ BLOCK, STRETCH, MAX_STRETCHES = 1 << 18, 150, 24
 MAX_LEVELS = 100_000
 # Of the peak's power: what rounding leaves of channels in opposite phase.
 CANCELED = 1e-20
-# Frames 90 dB below the loudest are digital silence: they tell nothing of the room.
-DIGITAL_SILENCE = 1e-9
 
 # The noise is the lowest tenth of 100 ms means in each of eight bands: too low by 1.0 dB, and half
 # of the speech energy comes from frames below 3.6 dB over its mean level (measured on LibriSpeech).

@@ -82,7 +82,7 @@ class Quality:
     Parameters
     ----------
     sample_rate, duration_s, n_channels
-        Hz, seconds and channels, silent ones too.
+        Hz, seconds and channels, silent ones too; 1 where one was chosen.
     measured_s : float
         What of a long recording was looked at; all the rest is of this part.
     net_speech_s : float

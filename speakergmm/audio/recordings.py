@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from speakergmm.audio.samples import Channel, SampleCheck, one_channel
 from speakergmm.errors import AudioError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from typing import Any
 
     from numpy.typing import NDArray
@@ -168,7 +169,7 @@ class SampleBlocks:
     """Mono samples of one recording, to be taken block by block, once; ``sample_rate`` in Hz."""
 
     sample_rate: int
-    blocks: Iterator[NDArray[np.float32]]
+    blocks: Generator[NDArray[np.float32]]
 
 
 def read_blocks(
@@ -215,22 +216,20 @@ def read_channels(
     AudioError
         When the file is missing, empty, truncated, not audio, or holds no samples.
     """
-    path = Path(path)
-    _check_file(path)
-    decoded = _decode(path, None, None)
-    sample_rate = int(next(decoded))
     blocks, n_values = [], 0
-    for block in decoded:
-        blocks.append(block)
-        n_values += block.size
-        if max_values is not None and n_values >= max_values:
-            break
+    with closing(_decode(Path(path), None, None)) as decoded:
+        sample_rate = int(next(decoded))
+        for block in decoded:
+            blocks.append(block)
+            n_values += block.size
+            if max_values is not None and n_values >= max_values:
+                break
     return np.concatenate(blocks), sample_rate
 
 
 def _mono_blocks(
-    decoded: Iterator[Any], channel: Channel, path: Path
-) -> Iterator[NDArray[np.float32]]:
+    decoded: Generator[Any], channel: Channel, path: Path
+) -> Generator[NDArray[np.float32]]:
     check = SampleCheck()
     try:
         for block in decoded:
@@ -244,7 +243,7 @@ def _mono_blocks(
         raise AudioError(f"{path}: {error}") from None
 
 
-def _decode(path: Path, start_s: float | None, end_s: float | None) -> Iterator[Any]:
+def _decode(path: Path, start_s: float | None, end_s: float | None) -> Generator[Any]:
     """Yield the sample rate, then blocks (n_samples, n_channels), seeking to where they start."""
     import soundfile
 

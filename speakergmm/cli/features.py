@@ -87,6 +87,7 @@ def extract(
       speakergmm features extract web.csv --output frames/ --on-error skip
     """
     from speakergmm.errors import problem_report
+    from speakergmm.features.sides import is_pooled
     from speakergmm.gmm.model_file import load_background_model
     from speakergmm.recipes import extract_list, load_settings
 
@@ -125,10 +126,11 @@ def extract(
     if as_json:
         click.echo(json.dumps(about))
         return
+    entries = "sessions" if is_pooled(front_end) else "utterances"
     n_done = len(store.places) + len(store.left_out)
     share = store.speech_s / store.recording_s if store.recording_s else 0.0
     click.echo(
-        f"{output}: {len(store.places):,} utterances of {format_duration(store.recording_s)}, "
+        f"{output}: {len(store.places):,} {entries} of {format_duration(store.recording_s)}, "
         f"of which {format_duration(store.speech_s)} ({100 * share:.0f} %) are speech: "
         f"{store.n_frames:,} frames of {store.n_features} features\n"
         f"{n_computed:,} computed, {n_done - n_computed:,} already there"

@@ -85,7 +85,8 @@ def run(
 
     Steps of a condition, joined by +: noise:SNR_DB, cut:SECONDS, speech:SECONDS, telephone, mulaw,
     opus:KBPS, mp3:KBPS, vorbis:QUALITY, gain:DB, multisession (docs/front-end.md says what they
-    do). What a condition leaves as it is, such as the models, is not made again.
+    do). A condition takes the place of the recipe's own; what it leaves as it is, such as the
+    models, is not made again.
     """
     from speakergmm.recipes import Experiment, load_recipe
 

@@ -130,8 +130,9 @@ def _conditions(contents: ReportContents) -> str:
     table = _table(("condition", eer, "95 % interval", *others), rows, split)
     return f"""<h2>Under other conditions</h2>
 {table}
-<p>The same trials, with speech made worse on purpose: of the tests, unless the condition says
-otherwise. A Cllr far above minCllr says that the ratios mislead there.</p>
+<p>The same trials, with speech made worse on purpose: of the tests, but of all speech under
+multisession, or where the condition says so. Where models are those of the first line, so is their
+calibration: a Cllr far above minCllr says that the ratios mislead there.</p>
 """
 
 

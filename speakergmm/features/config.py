@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
+
+import numpy as np
 
 from speakergmm.config import check_choice, check_range, check_whole
 from speakergmm.errors import ConfigError
@@ -64,7 +65,8 @@ class FrontEndConfig:
     vad_min_speech_s, vad_min_pause_s : float
         Shorter pauses are filled, then shorter stretches of speech are dropped; 0 changes nothing.
     normalization : {"none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"}
-        See the functions of these names.
+        See the functions of these names. With few seconds of speech they go better with
+        ``vad="energy"``, which leaves more frames to take a mean of.
     normalization_window_s : float
         Window of the last three, in seconds.
     normalization_centered : bool
@@ -111,9 +113,12 @@ class FrontEndConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             # Equal settings have equal digests, of whichever kind the numbers are.
-            if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-                kind = float if str(field.type).startswith("float") else int
-                object.__setattr__(self, field.name, kind(value))
+            if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+                is_whole = isinstance(value, (int, np.integer))
+                wants_float = str(field.type).startswith("float")
+                # Adding 0 makes -0.0 the 0.0 that it equals.
+                plain = int(value) if is_whole and not wants_float else float(value) + 0.0
+                object.__setattr__(self, field.name, plain)
         check_whole("sample_rate", self.sample_rate, 1000, 384_000, "Hz")
         check_choice("resample", self.resample, ("down", "any", "never"))
         if self.channel != "mix":
@@ -158,8 +163,8 @@ class FrontEndConfig:
             return
         if not isinstance(self.shifted_deltas, tuple) or len(self.shifted_deltas) != 4:
             raise ConfigError(
-                f"shifted_deltas is {self.shifted_deltas!r}; expected four whole numbers N, d, P, "
-                "k, such as 7, 1, 3, 7"
+                f"shifted_deltas is {self.shifted_deltas!r}; expected a tuple of four whole "
+                "numbers N, d, P, k, such as 7, 1, 3, 7"
             )
         n, *others = self.shifted_deltas
         check_whole("shifted_deltas: N", n, 1, self.n_static, "(the features there are)")
@@ -192,13 +197,18 @@ class FrontEndConfig:
         n_shifted = self.shifted_deltas[0] * self.shifted_deltas[3] if self.shifted_deltas else 0
         return self.n_static * (1 + self.deltas) + n_shifted
 
+    @property
+    def frames_per_s(self) -> float:
+        """Frames a second: the hop is a whole number of samples, so not quite 1 / hop_s."""
+        return self.sample_rate / self.hop_length
+
     def n_frames(self, seconds: float) -> int:
         """Frames in so many seconds: at least 1."""
-        return max(1, round(seconds / self.hop_s))
+        return max(1, round(seconds * self.frames_per_s))
 
     @property
     def digest(self) -> str:
-        """Digest of all settings: equal for front ends that make the same frames."""
+        """Digest of all settings."""
         return value_digest(asdict(self))
 
 

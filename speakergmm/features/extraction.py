@@ -66,7 +66,7 @@ def _length_s(utterance: Utterance, known: dict[Path, float]) -> float:
 
 
 def _plan(sides: Sequence[Side]) -> list[list[Side]]:
-    """Cut the list into shards of about equal duration, by the list alone."""
+    """Cut the list into shards of about equal duration, by the list and the recordings' lengths."""
     known: dict[Path, float] = {}
     lengths = [sum(_length_s(u, known) for u in side.utterances) for side in sides]
     wanted_s = min(MAX_SHARD_S, max(MIN_SHARD_S, sum(lengths) / SHARDS_WANTED))

@@ -53,6 +53,11 @@ class UtteranceFrames:
         return replace(self, frames=self.frames[:stop], speech=self.speech[:stop])
 
     @property
+    def speech_mask(self) -> NDArray[np.bool_]:
+        """``speech``, where it is None all."""
+        return np.ones(len(self.frames), dtype=np.bool_) if self.speech is None else self.speech
+
+    @property
     def n_speech(self) -> int:
         """Frames of speech."""
         return len(self.frames) if self.speech is None else int(np.count_nonzero(self.speech))
@@ -189,11 +194,10 @@ class FrontEnd:
         """
         if self.config.normalization_over == "side" and len(utterances) > 1:
             joined = np.concatenate([utterance.frames for utterance in utterances])
-            masks = [
-                np.ones(len(part.frames), dtype=np.bool_) if part.speech is None else part.speech
-                for part in utterances
-            ]
-            speech = np.concatenate(masks)
+            speech = None
+            if any(part.speech is not None for part in utterances):
+                masks = [part.speech_mask for part in utterances]
+                speech = np.concatenate(masks)
             frames = self._normalized(joined, speech)
         else:
             parts = [self._normalized(part.frames, part.speech) for part in utterances]
@@ -220,7 +224,7 @@ class FrontEnd:
     def _marked(self, speech_s: Sequence[tuple[float, float]], n_frames: int) -> NDArray[np.bool_]:
         """Mark the frames whose middle lies in one of the segments [start, end)."""
         speech = np.zeros(n_frames, dtype=np.bool_)
-        frames_per_s = self.config.sample_rate / self.config.hop_length
+        frames_per_s = self.config.frames_per_s
         # Rounded first: 0.07 s are 7 frames, though 0.07 times 100 is more.
         for start_s, end_s in speech_s:
             start, stop = (max(0, math.ceil(round(t * frames_per_s, 6))) for t in (start_s, end_s))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import scipy.fft
 
+from speakergmm.audio.activity import DIGITAL_SILENCE
 from speakergmm.features.filter_bank import FilterBank, linear_filters
 
 if TYPE_CHECKING:
@@ -219,13 +220,15 @@ def _subtract_noise(
 ) -> None:
     """Subtract from filter-bank energies, in place, what the quietest frames hold.
 
-    The noise is the mean over the tenth of the frames of least energy. ``strength`` times it is
-    taken off (Boll 1979), but no more than leaves `LEAST_LEFT` of each cell (Berouti et al. 1979).
+    The noise is the mean over the tenth of the frames of least energy, not counting digital
+    silence, which knows nothing of it. ``strength`` times it is taken off (Boll 1979), but no more
+    than leaves `LEAST_LEFT` of each cell (Berouti et al. 1979).
     """
-    n_quiet = max(MIN_QUIET_FRAMES, round(QUIET_SHARE * len(energy)))
-    if n_quiet >= len(energy):
+    sounding = np.flatnonzero(energy > DIGITAL_SILENCE * energy.max())
+    n_quiet = max(MIN_QUIET_FRAMES, round(QUIET_SHARE * len(sounding)))
+    if n_quiet >= len(sounding):
         return
-    quietest = np.argpartition(energy, n_quiet)[:n_quiet]
+    quietest = sounding[np.argpartition(energy[sounding], n_quiet)[:n_quiet]]
     quietest.sort()
     noise = np.zeros(bands[0].shape[1])
     start = 0

@@ -107,7 +107,7 @@ def sliding_cmvn(
     center : bool
         False uses no more of the future than ``min_window`` frames, as a live answer needs.
     variance : bool
-        Also divide by the standard deviation (ddof 0), where it is not below 1e-5.
+        Also divide by the standard deviation (ddof 0), or by 1e-5 where that is more.
     min_window : int
         In frames; only used when not centered.
     out : (T, D), optional

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from speakergmm.audio import read_blocks
+from speakergmm.audio import check_samples, read_blocks
 from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.sides import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -117,13 +117,14 @@ def _frames_of(
     opened = read_blocks(
         path, start_s=utterance.start_s, end_s=utterance.end_s, channel=front_end.config.channel
     )
-    blocks, rate = opened.blocks, opened.sample_rate
-    if degrade is not None:
-        blocks = iter([_degraded(np.concatenate(list(blocks)), rate, utterance, degrade)])
     marked = None
     if utterance.speech_s is not None:
         marked = [(start - start_s, end - start_s) for start, end in utterance.speech_s]
-    with _naming(str(path)):
+    with _naming(str(path)), closing(opened.blocks):
+        rate = opened.sample_rate
+        blocks: Iterable[NDArray[np.float32]] = opened.blocks
+        if degrade is not None:
+            blocks = [_degraded(np.concatenate(list(blocks)), rate, utterance, degrade)]
         return front_end.utterance(blocks, rate, speech_s=marked)
 
 
@@ -131,10 +132,13 @@ def _degraded(
     samples: NDArray[np.float32], sample_rate: int, utterance: Utterance, degrade: Degrade
 ) -> NDArray[np.float32]:
     try:
-        return degrade(samples, sample_rate, utterance.utterance_id)
+        degraded = degrade(samples, sample_rate, utterance.utterance_id)
     except ConfigError as error:
         # Of a rate, say, that the degradation is not defined for.
-        raise AudioError(f"{utterance.path}: {error}") from None
+        raise AudioError(str(error)) from None
+    # What was cut to a pause, or is lost to a codec, is no test of any speaker.
+    check_samples(degraded)
+    return degraded
 
 
 @contextmanager

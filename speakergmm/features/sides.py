@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,17 +35,38 @@ def is_pooled(config: FrontEndConfig) -> bool:
 def training_sides(utterances: Iterable[Utterance], config: FrontEndConfig) -> list[Side]:
     """Give the sides of what a background model is trained on.
 
-    Each utterance, or, where sides are normalized together, all of a speaker's session.
+    Each utterance, or, where sides are normalized together, all of a speaker's session (of a
+    recording, where the list has no sessions).
     """
     if not is_pooled(config):
         return [Side(utterance.utterance_id, (utterance,)) for utterance in utterances]
     sessions: dict[tuple[str, str], list[Utterance]] = {}
     for utterance in utterances:
-        sessions.setdefault((utterance.speaker_id, utterance.session_id), []).append(utterance)
+        # Where the list does not tell sessions apart, a recording is one.
+        session = utterance.session_id or str(utterance.path)
+        sessions.setdefault((utterance.speaker_id, session), []).append(utterance)
     return [
         Side(f"speaker {speaker!r}, session {session!r}", tuple(members))
         for (speaker, session), members in sessions.items()
     ]
+
+
+def by_name(*lists: Iterable[Side]) -> dict[str, Side]:
+    """Join lists of sides, each side once, by their names.
+
+    Raises
+    ------
+    ManifestError
+        When two that differ have the same name: an utterance that is called as a test is, say.
+    """
+    sides: dict[str, Side] = {}
+    for side in itertools.chain(*lists):
+        if sides.setdefault(side.name, side) != side:
+            raise ManifestError(
+                f"two different things are called {side.name!r}; give the utterance of that name "
+                "another one"
+            )
+    return sides
 
 
 def pooled_sides(
@@ -71,7 +95,7 @@ def pooled_sides(
     names : dict
         Model or test id → the sides whose frames make it up, in order.
     """
-    sides: dict[str, Side] = {}
+    sides: list[Side] = []
     names: dict[str, tuple[str, ...]] = {}
     for pool_id, pool in pools.items():
         members = tuple(utterances[utterance_id] for utterance_id in pool)
@@ -80,6 +104,6 @@ def pooled_sides(
             added = [Side(utterance.utterance_id, (utterance,)) for utterance in members]
         else:
             added = [Side(f"{role} {pool_id}", members, speech_s)]
-        sides |= {side.name: side for side in added}
+        sides += added
         names[pool_id] = tuple(side.name for side in added)
-    return list(sides.values()), names
+    return list(by_name(sides).values()), names

@@ -160,7 +160,7 @@ class FrameStore:
     @property
     def speech_s(self) -> float:
         """Seconds of speech kept."""
-        return self.n_frames * self.front_end.hop_s
+        return self.n_frames / self.front_end.frames_per_s
 
     def select(self, utterance_ids: Iterable[str]) -> FrameStore:
         """Narrow the store to some of its utterances.

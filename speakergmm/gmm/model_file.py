@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,22 @@ from speakergmm.gmm.model import DiagonalGMM
 from speakergmm.gmm.training import TrainingHistory
 
 FORMAT = "speakergmm-ubm"
-VERSION = 1
+VERSION = 2
+
+# What front ends did, in words that they did not have yet.
+VERSION_1_FRONT_END: dict[str, Any] = {
+    "noise_subtraction": 0.0,
+    "log_energy": False,
+    "rasta": False,
+    "shifted_deltas": None,
+    "vad": "energy",
+    "vad_min_speech_s": 0.0,
+    "vad_min_pause_s": 0.0,
+    "normalization_window_s": 3.0,
+    "normalization_centered": True,
+    "normalization_frames": "speech",
+    "normalization_over": "utterance",
+}
 TENSORS = ("weights", "means", "variances")
 
 
@@ -145,7 +160,7 @@ def _background_model(
             f"upgrade speakergmm (the file was written by {about['versions'].get('speakergmm')})"
         )
     gmm = DiagonalGMM(**tensors)
-    front_end = config_from_table(FrontEndConfig, about["front_end"], f"{path} [front_end]")
+    front_end = _front_end(path, about)
     if gmm.n_features != front_end.n_features:
         raise ModelFileError(
             f"{path}: damaged: the model has {gmm.n_features} features, its front end gives "
@@ -164,6 +179,21 @@ def _background_model(
         about["n_frames"],
         about["versions"],
     )
+
+
+def _front_end(path: Path, about: dict[str, Any]) -> FrontEndConfig:
+    """Read the front end; a setting that the file does not have must not become today's default."""
+    table = about["front_end"]
+    if about["version"] == 1:
+        table = VERSION_1_FRONT_END | table
+    front_end = config_from_table(FrontEndConfig, table, f"{path} [front_end]")
+    missing = {field.name for field in fields(FrontEndConfig)} - table.keys()
+    if missing:
+        raise ModelFileError(
+            f"{path}: its front end does not say {', '.join(sorted(missing))}; train the model "
+            "again"
+        )
+    return front_end
 
 
 def model_digest(path: Path | str) -> str:

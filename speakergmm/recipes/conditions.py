@@ -83,8 +83,9 @@ class Condition:
                 f"condition {text!r}: {SPEECH} is of an enrollment or a test; expected one of them "
                 "after @"
             )
-        if not degradation.steps and speech_s is None:
-            known = ()
+        if not degradation.steps:
+            # A cut to seconds of speech is nothing to the background.
+            known = () if speech_s is None else tuple(set(known) - {"background"})
         return cls(degradation, tuple(role for role in ROLES if role in known), speech_s)
 
     @property

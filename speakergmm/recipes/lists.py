@@ -12,7 +12,7 @@ from speakergmm.corpora import Scores, read_protocol, read_utterances, write_sco
 from speakergmm.errors import ConfigError, ManifestError
 from speakergmm.features import FrameStore, extract_features
 from speakergmm.features.extraction import OnError, extract_sides
-from speakergmm.features.sides import pooled_sides
+from speakergmm.features.sides import by_name, pooled_sides
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.parallel import is_remote
 from speakergmm.progress import SILENT
@@ -220,7 +220,7 @@ def score_lists(
     config = model.front_end
     models, enrollment_pools = pooled_sides(protocol.enrollment, utterances, config, "enrollment")
     tests, test_pools = pooled_sides(protocol.tests, utterances, config, "test")
-    sides = {side.name: side for side in (*models, *tests)}
+    sides = by_name(models, tests)
     with _frames_folder(frames, jobs) as folder, tempfile.TemporaryDirectory() as scratch:
         store, _ = extract_sides(list(sides.values()), folder, config, jobs=jobs, progress=progress)
         enrollment = Path(scratch) / "enrollment.safetensors"

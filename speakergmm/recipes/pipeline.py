@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from speakergmm.features.extraction import extract_sides
-from speakergmm.features.sides import pooled_sides, training_sides
+from speakergmm.features.sides import by_name, pooled_sides, training_sides
 from speakergmm.files import remove, value_digest
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.progress import SILENT
@@ -110,9 +110,9 @@ class Pipeline:
             ]
             if not roles:
                 continue
-            sides: dict[str, Side] = {}
-            for role in roles:
-                sides |= self._sides(role, utterances, protocols, is_degraded)
+            sides = by_name(
+                *(self._sides(role, utterances, protocols, is_degraded) for role in roles)
+            )
             if "features" in self.log.forced and (self.output / folder).is_dir():
                 for description in (self.output / folder).glob("*.json"):
                     remove(description)
@@ -140,13 +140,13 @@ class Pipeline:
         utterances: Utterances,
         protocols: Mapping[str, Protocol],
         is_degraded: bool,
-    ) -> dict[str, Side]:
-        """Give the sides of a role, by name, and remember which make up which model or test."""
+    ) -> list[Side]:
+        """Give the sides of a role, and remember which make up which model or test."""
         config = self.recipe.settings.front_end
         if role == "background":
             members = [u for u in utterances.values() if u.split == self.recipe.head.background]
-            return {side.name: side for side in training_sides(members, config)}
-        sides: dict[str, Side] = {}
+            return training_sides(members, config)
+        sides: list[Side] = []
         for split, protocol in protocols.items():
             added, self.pools[role, split] = pooled_sides(
                 protocol.enrollment if role == "enrollment" else protocol.tests,
@@ -155,7 +155,7 @@ class Pipeline:
                 f"{split} {role}",
                 speech_s=self.condition.speech_s if is_degraded else None,
             )
-            sides |= {side.name: side for side in added}
+            sides += added
         return sides
 
     def background(self, utterances: Utterances) -> FrameStore:

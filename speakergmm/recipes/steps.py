@@ -272,10 +272,11 @@ def _speech_s(split: str, utterances: Utterances, pipeline: Pipeline) -> float:
     """Sum the speech of a split that is used: of its lists, or of the background."""
     if split == pipeline.recipe.head.background:
         return pipeline.background(utterances).speech_s
-    used = {
+    # Each once, in the order of the lists, on which the last digits of a sum depend.
+    used = dict.fromkeys(
         (role, name)
         for role in ("enrollment", "test")
         for names in pipeline.pools[role, split].values()
         for name in names
-    }
+    )
     return sum(pipeline.stores[role].select([name]).speech_s for role, name in used)

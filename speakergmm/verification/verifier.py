@@ -158,11 +158,11 @@ class Verifier:
                 total = total + accumulate(self.model.gmm, self.frames(*side))
         quality = {str(recording): self.quality(recording) for recording in recordings}
         enrollment = self.store.enroll(speaker_id, total, tuple(digests))
-        hop_s = self.model.front_end.hop_s
+        frames_per_s = self.model.front_end.frames_per_s
         return EnrollmentReport(
             speaker_id,
-            total.n_frames * hop_s,
-            enrollment.statistics.n_frames * hop_s,
+            total.n_frames / frames_per_s,
+            enrollment.statistics.n_frames / frames_per_s,
             len(enrollment.recordings),
             quality,
         )
@@ -185,7 +185,7 @@ class Verifier:
         frames = self.frames(recording)
         with single_threaded_libraries():
             score = log_likelihood_ratio(speaker_model, self.model.gmm, frames)
-        speech_s = len(frames) * self.model.front_end.hop_s
+        speech_s = len(frames) / self.model.front_end.frames_per_s
         return Verification(
             speaker_id,
             str(recording),
@@ -215,7 +215,7 @@ class Verifier:
             When a recording cannot be used, naming it.
         """
         frames = pooled_frames(recordings, self.front_end)
-        speech_s = len(frames) * self.front_end.config.hop_s
+        speech_s = len(frames) / self.front_end.config.frames_per_s
         if speech_s < MIN_SPEECH_S:
             named = ", ".join(map(str, recordings))
             raise AudioError(

@@ -759,9 +759,18 @@ def test_number_of_features(changes, n_features):
         ({"vad_db": -3.0}, "vad_db is -3.0; expected 0 to 1000 dB"),
         ({"log_energy": 1}, "log_energy is 1; expected true or false"),
         ({"rasta": "yes"}, "rasta is 'yes'; expected true or false"),
-        ({"shifted_deltas": (7, 1, 3)}, r"shifted_deltas is \(7, 1, 3\); expected four whole"),
-        ({"shifted_deltas": [7, 1, 3, 7]}, "shifted_deltas is .*; expected four whole numbers N"),
-        ({"shifted_deltas": "7-1-3-7"}, "shifted_deltas is '7-1-3-7'; expected four whole"),
+        (
+            {"shifted_deltas": (7, 1, 3)},
+            r"shifted_deltas is \(7, 1, 3\); expected a tuple of four",
+        ),
+        (
+            {"shifted_deltas": [7, 1, 3, 7]},
+            "shifted_deltas is .*; expected a tuple of four",
+        ),
+        (
+            {"shifted_deltas": "7-1-3-7"},
+            "shifted_deltas is '7-1-3-7'; expected a tuple of four",
+        ),
         ({"shifted_deltas": (0, 1, 3, 7)}, "shifted_deltas: N is 0; expected 1 to 30"),
         ({"shifted_deltas": (31, 1, 3, 7)}, "shifted_deltas: N is 31; expected 1 to 30 .the feat"),
         ({"shifted_deltas": (30, 1, 3, 7), "c0": False}, "shifted_deltas: N is 30; .* 1 to 29"),

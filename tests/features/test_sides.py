@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from speakergmm.corpora import Utterance, read_utterances
-from speakergmm.errors import AudioError, ConfigError, FrameStoreError
+from speakergmm.errors import AudioError, ConfigError, FrameStoreError, ManifestError
 from speakergmm.features import (
     FrameStore,
     FrontEnd,
@@ -88,10 +88,11 @@ def test_training_utterances_of_a_session_are_a_side_where_sides_are_together():
     members = {side.name: [u.utterance_id for u in side.utterances] for side in sides}
     assert members == {
         "speaker 'ann', session '1'": ["a1", "a3"],
-        "speaker 'bob', session ''": ["b1", "b2"],
+        "speaker 'bob', session 'b1.wav'": ["b1"],
+        "speaker 'bob', session 'b2.wav'": ["b2"],
         "speaker 'ann', session '2'": ["a2"],
     }
-    assert list(members)[1] == "speaker 'bob', session ''"
+    assert list(members)[1] == "speaker 'bob', session 'b1.wav'"
     assert {side.speech_s for side in sides} == {None}
 
 
@@ -356,3 +357,25 @@ def test_what_degrading_makes_impossible_names_the_utterance(recorded, tmp_path)
 
     with pytest.raises(AudioError, match=r"utterance u1: .*too short"):
         extract_sides([Side("s", (recorded["u1"],))], tmp_path / "s", PLAIN, degrade=Shortened())
+
+
+def test_an_utterance_that_is_called_as_a_test_is_refused():
+    utterances = {name: utterance(name) for name in ("a", "b", "test t1")}
+    pools = {"t1": ("a", "b"), "t2": ("test t1",)}
+    with pytest.raises(ManifestError, match="two different things are called 'test t1'"):
+        pooled_sides(pools, utterances, TOGETHER, "test")
+
+
+def test_what_is_degraded_to_silence_is_refused(tmp_path):
+    samples = np.concatenate([np.zeros(8000), 0.1 * np.random.default_rng(0).normal(size=8000)])
+    soundfile.write(tmp_path / "late.wav", samples, 16_000)
+    late = Utterance("late", "ann", tmp_path / "late.wav")
+
+    class Cut:
+        digest = "cut"
+
+        def __call__(self, samples, sample_rate, utterance_id):
+            return samples[:4000]
+
+    with pytest.raises(AudioError, match=r"^utterance late: .*late\.wav: silent"):
+        side_frames(Side("late", (late,)), FrontEnd(PLAIN), Cut())

@@ -12,6 +12,7 @@ from speakergmm.features import FrontEndConfig
 from speakergmm.gmm import DiagonalGMM, TrainingConfig, TrainingHistory
 from speakergmm.gmm.model_file import (
     FORMAT,
+    VERSION_1_FRONT_END,
     BackgroundModel,
     load_background_model,
     save_background_model,
@@ -110,7 +111,24 @@ def rewrite(tmp_path, model, change, tensors=None):
 
 def test_newer_file_is_refused_with_both_versions(model, tmp_path):
     path = rewrite(tmp_path, model, {"version": 9})
-    with pytest.raises(ModelFileError, match="model file version 9, this program reads up to 1"):
+    with pytest.raises(ModelFileError, match="model file version 9, this program reads up to 2"):
+        load_background_model(path)
+
+
+def test_a_front_end_of_version_1_stays_what_it_was(model, tmp_path):
+    table = dataclasses.asdict(FrontEndConfig(n_mfcc=4, vad_db=25.0, normalization="cmn"))
+    old = {name: table[name] for name in table.keys() - VERSION_1_FRONT_END.keys()}
+    loaded = load_background_model(rewrite(tmp_path, model, {"version": 1, "front_end": old}))
+    assert loaded.front_end == FrontEndConfig(
+        n_mfcc=4, vad="energy", vad_db=25.0, normalization="cmn", noise_subtraction=0.0
+    )
+
+
+def test_a_setting_that_a_file_lacks_does_not_become_todays_default(model, tmp_path):
+    table = dataclasses.asdict(model.front_end)
+    del table["vad"], table["lifter"]
+    path = rewrite(tmp_path, model, {"front_end": table})
+    with pytest.raises(ModelFileError, match="its front end does not say lifter, vad; train the"):
         load_background_model(path)
 
 
