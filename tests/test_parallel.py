@@ -192,11 +192,13 @@ def test_what_has_not_begun_at_an_error_is_dropped():
             raise TornTapeError
         assert release.wait(PATIENCE_S)
 
-    # Items 1 and 2 keep both workers busy while the error of item 0 is raised; 3 waits its turn.
+    # Items 1 and 2, where they begin before the error of item 0 is seen, keep both workers busy
+    # until it is raised; 3 waits its turn.
     threading.Timer(1.0, release.set).start()
     with pytest.raises(TornTapeError):
         list(map_in_order(work, range(10), jobs=2))
-    assert sorted(begun) == [0, 1, 2]
+    assert 0 in begun
+    assert set(begun) <= {0, 1, 2}
 
 
 @pytest.mark.parametrize("jobs", JOBS)
