@@ -28,6 +28,9 @@ MAX_NOISE_DEVIATION_DB = 5.0
 # No level is steadier than this, else a few equal frames would make a Gaussian of their own.
 MIN_DEVIATION_DB = 1.0
 
+# More levels than this do not make the split any better; of a long recording some are passed over.
+MAX_LEVELS = 100_000
+
 # Neither Gaussian rests on fewer frames than this, nor on a smaller share of them.
 MIN_FRAMES, MIN_SHARE = 3, 0.02
 
@@ -81,7 +84,7 @@ def voiced_above_noise(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
     if not 0 < float(energy[loud_enough].min()) <= float(energy.max()) < np.inf:
         return loud_enough
     levels_db = 10.0 * np.log10(energy[loud_enough].astype(np.float64))
-    split_db = split_levels(levels_db)
+    split_db = split_levels(levels_db[:: -(-len(levels_db) // MAX_LEVELS)])
     if split_db is None:
         return loud_enough
     lower_db = levels_db[levels_db <= split_db]

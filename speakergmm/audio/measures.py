@@ -30,8 +30,6 @@ STEPS_A_SECOND, STEPS_A_FRAME, STEPS_A_HOP = 200, 5, 2
 MIN_SPEECH, MIN_PAUSE = 5, 10
 # Samples are looked at in blocks, spectra in stretches of consecutive frames.
 BLOCK, STRETCH, MAX_STRETCHES = 1 << 18, 150, 24
-# More frames than this do not make the threshold of activity any better.
-MAX_LEVELS = 100_000
 # Of the peak's power: what rounding leaves of channels in opposite phase.
 CANCELED = 1e-20
 
@@ -174,10 +172,8 @@ class Mix:
 def mark_speech(energies: Floats) -> NDArray[np.bool_]:
     """Mark the frames of speech: the louder of two levels, and at most 30 dB below the peak."""
     levels = energies.astype(np.float32)
-    few = levels[:: -(-len(levels) // MAX_LEVELS)]
-    above_noise = levels >= few[voiced_above_noise(few)].min()
     return without_short_runs(
-        above_noise & voiced(levels), min_speech=MIN_SPEECH, min_pause=MIN_PAUSE
+        voiced_above_noise(levels) & voiced(levels), min_speech=MIN_SPEECH, min_pause=MIN_PAUSE
     )
 
 

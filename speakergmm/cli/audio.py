@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speakergmm.cli.console import json_option
+from speakergmm.cli.console import json_option, quiet_option, showing_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from speakergmm.audio.quality import Quality
 
-COLUMNS = ("file", "length", "speech", "level", "SNR", "clipped", "zeros", "band", "warnings")
+COLUMNS = ("file", "length", "speech", "level", "SNR", "clipped", "DC", "zeros", "band", "warnings")
+
+
+# Fewer are done before progress could be read.
+MANY_FILES = 20
 
 
 @click.group()
@@ -25,14 +29,15 @@ def audio() -> None:
 
 @audio.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path())
+@quiet_option
 @json_option
 @click.pass_context
-def check(ctx: click.Context, files: Sequence[str], as_json: bool) -> None:
+def check(ctx: click.Context, files: Sequence[str], quiet: bool, as_json: bool) -> None:
     """Measure the quality of FILES, and say what it may do to a decision.
 
-    Length and net speech; level of the speech; speech over noise (SNR); clipped samples; exact
-    zeros; where the band of the speech ends, so that 8 kHz audio in a 16 kHz file is found out;
-    silent and identical channels.
+    Length and net speech; level of the speech; speech over noise (SNR); clipped samples; the
+    offset (DC), of full scale; exact zeros; where the band of the speech ends, so that 8 kHz audio
+    in a 16 kHz file is found out; silent and identical channels.
 
     Exit status: 0 when all files can be used, with or without warnings; 1 when one cannot.
 
@@ -50,13 +55,16 @@ def check(ctx: click.Context, files: Sequence[str], as_json: bool) -> None:
     measured: list[tuple[Path, Quality]] = []
     refused: list[str] = []
     entries: list[dict[str, Any]] = []
-    for path in map(Path, files):
-        try:
-            measured.append((path, recording_quality(path)))
-            entries.append({"file": str(path), **measured[-1][1].to_json()})
-        except AudioError as error:
-            refused.append(str(error))
-            entries.append({"file": str(path), "error": str(error)})
+    with showing_progress(quiet=quiet or len(files) < MANY_FILES) as progress:
+        progress.start("recordings", len(files))
+        for path in map(Path, files):
+            try:
+                measured.append((path, recording_quality(path)))
+                entries.append({"file": str(path), **measured[-1][1].to_json()})
+            except AudioError as error:
+                refused.append(str(error))
+                entries.append({"file": str(path), "error": str(error)})
+            progress.advance()
     if as_json:
         click.echo(json.dumps(entries))
     else:
@@ -79,6 +87,7 @@ def _print(measured: Sequence[tuple[Path, Quality]]) -> None:
             f"{q.speech_level_dbfs:.0f} dBFS",
             "-" if q.snr_db is None else f"{q.snr_db:.0f} dB",
             f"{100 * q.clipped_share:.2f} %",
+            f"{100 * q.dc_offset:+.2f} %",
             f"{100 * q.zero_share:.1f} %",
             f"{q.bandwidth_hz / 1000:.1f} kHz",
             str(len(q.warnings) or "none"),

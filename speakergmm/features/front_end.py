@@ -190,7 +190,6 @@ class FrontEnd:
         -------
         (T, D) float32, C-contiguous
             The frames of speech.
-
         """
         if self.config.normalization_over == "side" and len(utterances) > 1:
             joined = np.concatenate([utterance.frames for utterance in utterances])

@@ -307,3 +307,9 @@ def test_runs_by_hand():
 def test_a_run_of_nothing_is_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} is {value}; expected"):
         without_short_runs(np.ones(3, dtype=bool), **{name: value})
+
+
+def test_of_many_frames_some_tell_the_split():
+    levels, is_speech = two_levels(0, 250_000, 150_000, 30)
+    mask = voiced_above_noise(energy_of(levels))
+    assert np.mean(mask != is_speech) < 1e-3

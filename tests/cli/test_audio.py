@@ -76,13 +76,13 @@ def test_a_good_recording_is_a_line_of_the_table(cli, recordings):
     assert (answer.status, answer.err) == (0, "")
     header, line = answer.out.splitlines()
     assert header.split() == [
-        "file", "length", "speech", "level", "SNR", "clipped", "zeros", "band", "warnings",
+        "file", "length", "speech", "level", "SNR", "clipped", "DC", "zeros", "band", "warnings",
     ]  # fmt: skip
     quality = recording_quality(path)
     assert line.split() == [
         str(path), "8.0", "s", f"{quality.net_speech_s:.1f}", "s",
         f"{quality.speech_level_dbfs:.0f}", "dBFS", f"{quality.snr_db:.0f}", "dB", "0.00", "%",
-        f"{100 * quality.zero_share:.1f}", "%", "8.0", "kHz", "none",
+        f"{100 * quality.dc_offset:+.2f}", "%", f"{100 * quality.zero_share:.1f}", "%", "8.0", "kHz", "none",
     ]  # fmt: skip
 
 
@@ -178,3 +178,11 @@ def test_names_that_are_no_text(cli, recordings, tmp_path):
     path = tmp_path / os.fsdecode(b"bad\xff.wav")
     shutil.copy(recordings["none"], path)
     assert json.loads(cli("audio", "check", path, "--json").out)[0]["file"] == str(path)
+
+
+def test_many_files_show_how_far_it_is(cli, tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=16_000), 16_000)
+    assert "recordings (20)" in cli("audio", "check", *[path] * 20).err
+    assert cli("audio", "check", "--quiet", *[path] * 20).err == ""
+    assert cli("audio", "check", *[path] * 19).err == ""
