@@ -82,7 +82,8 @@ def test_a_good_recording_is_a_line_of_the_table(cli, recordings):
     assert line.split() == [
         str(path), "8.0", "s", f"{quality.net_speech_s:.1f}", "s",
         f"{quality.speech_level_dbfs:.0f}", "dBFS", f"{quality.snr_db:.0f}", "dB", "0.00", "%",
-        f"{100 * quality.dc_offset:+.2f}", "%", f"{100 * quality.zero_share:.1f}", "%", "8.0", "kHz", "none",
+        f"{100 * quality.dc_offset:+.2f}", "%",
+        f"{100 * quality.zero_share:.1f}", "%", "8.0", "kHz", "none",
     ]  # fmt: skip
 
 
