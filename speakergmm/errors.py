@@ -51,6 +51,14 @@ class ScoreError(SpeakerGMMError, ValueError):
     """Scores from which no metric can be computed."""
 
 
+class CohortError(SpeakerGMMError, ValueError):
+    """A cohort that is damaged, made for another system, or shares speakers with the trials."""
+
+
+class CalibrationError(SpeakerGMMError, ValueError):
+    """A calibration that is damaged, or was made with scores of another kind."""
+
+
 class ConfigError(SpeakerGMMError, ValueError):
     """A setting with an unknown name, the wrong kind, or a value out of its range."""
 

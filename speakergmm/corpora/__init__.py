@@ -16,6 +16,7 @@ from speakergmm.corpora.trials import (
     all_against_all,
     read_scores,
     read_trials,
+    trial_speakers,
     write_scores,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "read_split",
     "read_trials",
     "read_utterances",
+    "trial_speakers",
     "write_scores",
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speakergmm.corpora import trial_speakers
 from speakergmm.evaluation.metrics import (
     CostModel,
     diagonal_crossing,
@@ -42,29 +43,6 @@ class Estimate:
     value: float
     low: float | None = None
     high: float | None = None
-
-
-def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Tell the speakers of models (M,) and tests (K,) apart by what the target trials say.
-
-    A target trial says that its model and its test are one speaker; what no target trial joins is
-    taken for different speakers.
-
-    Returns
-    -------
-    model_speaker, test_speaker, n_speakers
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n_models, n_tests = len(trials.model_ids), len(trials.test_ids)
-    rows = trials.model_index[trials.is_target]
-    columns = n_models + trials.test_index[trials.is_target]
-    size = n_models + n_tests
-    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(size, size))
-    n_speakers, speaker = connected_components(links, directed=False)
-    speaker = speaker.astype(np.intp)
-    return speaker[:n_models], speaker[n_models:], int(n_speakers)
 
 
 class _SortedTrials:

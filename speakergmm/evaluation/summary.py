@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.config import check_whole
-from speakergmm.evaluation.bootstrap import Estimate, estimates, trial_speakers
+from speakergmm.corpora import trial_speakers
+from speakergmm.evaluation.bootstrap import Estimate, estimates
 from speakergmm.evaluation.metrics import CostModel, OperatingPoint, operating_points
 from speakergmm.evaluation.roc import check_scores
 from speakergmm.progress import SILENT

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speakergmm.errors import FrameError, ModelError
-from speakergmm.gmm import DiagonalGMM, Statistics
-from speakergmm.verification.ratio import check_same_size
+from speakergmm.gmm import DiagonalGMM, Statistics, accumulate
+from speakergmm.verification.ratio import check_same_size, some_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,11 +65,49 @@ def linear_score(
             )
         if test.n_frames == 0:
             raise FrameError("there are no frames to score; expected one or more")
-    size = ubm.means.size
-    offsets = np.empty((len(models), size))  # (S, C · D)
+    centered = np.stack([_offsets_from_ubm(test, ubm) for test in tests])  # (N, C · D)
+    return np.asarray(_directions(models, ubm) @ centered.T)
+
+
+def _directions(models: Sequence[DiagonalGMM], ubm: DiagonalGMM) -> NDArray[np.float64]:
+    """Offsets of the speakers' means, over the variances (S, C · D)."""
+    directions = np.empty((len(models), ubm.means.size))
     for i, model in enumerate(models):
-        offsets[i] = ((model.means - ubm.means) / ubm.variances).ravel()
-    centered = np.empty((len(tests), size))  # (N, C · D)
-    for i, test in enumerate(tests):
-        centered[i] = ((test.f - test.n[:, None] * ubm.means) / test.n_frames).ravel()
-    return np.asarray(offsets @ centered.T)
+        directions[i] = ((model.means - ubm.means) / ubm.variances).ravel()
+    return directions
+
+
+def _offsets_from_ubm(test: Statistics, ubm: DiagonalGMM) -> NDArray[np.float64]:
+    """First-order statistics of a test about the UBM's means, per frame (C · D,)."""
+    return ((test.f - test.n[:, None] * ubm.means) / test.n_frames).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class LinearBank:
+    """Several speaker models, to be scored linearly against the same frames.
+
+    As `speakergmm.verification.bank.ModelBank`; ``directions`` is (S, C · D).
+    """
+
+    ubm: DiagonalGMM
+    directions: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, speaker_models: Sequence[DiagonalGMM], ubm: DiagonalGMM) -> LinearBank:
+        """Stack the offsets of the models' means."""
+        for model in speaker_models:
+            check_same_size(model, ubm)
+        return cls(ubm, _directions(speaker_models, ubm))
+
+    @property
+    def n_models(self) -> int:
+        """S."""
+        return len(self.directions)
+
+    def scores(
+        self, frames: NDArray[np.floating], models: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Linear scores of the frames for some of the models, by their numbers."""
+        offsets = _offsets_from_ubm(accumulate(self.ubm, some_frames(self.ubm, frames)), self.ubm)
+        # Of all, then some: picking rows first would copy them.
+        return np.asarray((self.directions @ offsets)[models])

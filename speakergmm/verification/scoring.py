@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from speakergmm.config import check_whole
-from speakergmm.errors import FrameError, ModelError
+from speakergmm.config import check_choice, check_whole
+from speakergmm.errors import ConfigError, FrameError, ModelError
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
 from speakergmm.verification.bank import ModelBank
+from speakergmm.verification.linear import LinearBank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,13 +40,27 @@ class ScoringConfig:
     top_c : int or None
         Score each frame by its so many best components under the UBM; None: by all. 5 to 10 are
         usual (Reynolds, Quatieri & Dunn 2000): many times faster, and nearly the same scores.
+    scorer : {"exact", "linear"}
+        Log-likelihood ratios, or their first-order approximation; see `speakergmm.linear_score`.
     """
 
     top_c: int | None = None
+    scorer: Literal["exact", "linear"] = "exact"
 
     def __post_init__(self) -> None:
+        check_choice("scorer", self.scorer, ("exact", "linear"))
         if self.top_c is not None:
             check_whole("top_c", self.top_c, 1, unit="components")
+            if self.scorer == "linear":
+                raise ConfigError(
+                    f"top_c is {self.top_c} with scorer 'linear', which looks at no single "
+                    "components; give one of the two"
+                )
+
+    @property
+    def label(self) -> str:
+        """The scorer in a word: ``exact``, ``top-5``, ``linear``."""
+        return self.scorer if self.top_c is None else f"top-{self.top_c}"
 
 
 def score_trials(
@@ -55,10 +70,12 @@ def score_trials(
     trials: Trials,
     *,
     top_c: int | None = None,
+    scorer: Literal["exact", "linear"] = "exact",
     jobs: Jobs = None,
     progress: Progress = SILENT,
+    task: str = "scores",
 ) -> NDArray[np.float64]:
-    """Mean log-likelihood ratios of all trials of a list.
+    """Scores of all trials of a list: mean log-likelihood ratios, or their linear approximation.
 
     Each test's frames meet all their models at once; the background model's densities, and the
     choice of the best components, are computed once for all of them.
@@ -70,8 +87,8 @@ def score_trials(
         is asked for once.
     load_test : callable
         Test id → frames (T, D).
-    top_c : int, optional
-        As for `log_likelihood_ratio`. Default: all components, the exact score.
+    top_c, scorer
+        As for `ScoringConfig`. Default: all components, the exact score.
     jobs : int or Cluster, optional
         Worker threads, or a `speakergmm.parallel.Cluster`; default: the cores that the process may
         use.
@@ -86,8 +103,9 @@ def score_trials(
     FrameError, ModelError
         As `log_likelihood_ratio`, naming the test.
     ConfigError
-        When ``top_c`` is not between 1 and C.
+        When ``top_c`` is not between 1 and C, or given with the linear scorer.
     """
+    ScoringConfig(top_c, scorer)
     if len(speaker_models) != len(trials.model_ids):
         raise ModelError(
             f"there are {len(speaker_models)} speaker models; the trials name "
@@ -98,14 +116,19 @@ def score_trials(
     scores = np.empty(len(trials))
     models_at_once = max(1, BANK_VALUES // ((2 * ubm.n_features + 1) * ubm.n_components))
     spans = range(0, len(trials.model_ids), models_at_once)
-    progress.start("scores", len(spans) * len(trials.test_ids))
+    progress.start(task, len(spans) * len(trials.test_ids))
     # Trials sorted by test and model: each test's are one slice, and all models in their order
     # need no rearranging.
     by_test = np.lexsort((trials.model_index, trials.test_index))
     bounds = np.searchsorted(trials.test_index[by_test], np.arange(len(trials.test_ids) + 1))
     for first in spans:
         members = range(first, min(first + models_at_once, len(speaker_models)))
-        bank = ModelBank.of([speaker_models[i] for i in members], ubm, top_c)
+        chosen = [speaker_models[i] for i in members]
+        bank: ModelBank | LinearBank
+        if scorer == "linear":
+            bank = LinearBank.of(chosen, ubm)
+        else:
+            bank = ModelBank.of(chosen, ubm, top_c)
         # Computed before the workers share it.
         _ = ubm.block_densities
         rows: list[NDArray[np.intp]] = []
@@ -128,7 +151,7 @@ def score_trials(
 
 def _score_batch(
     tests: Sequence[tuple[str, NDArray[np.integer]]],
-    bank: ModelBank,
+    bank: ModelBank | LinearBank,
     load_test: Callable[[str], NDArray[np.floating]],
 ) -> list[NDArray[np.float64]]:
     """Scores of some tests, each for the models that it meets."""

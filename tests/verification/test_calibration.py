@@ -215,9 +215,9 @@ def test_lists_and_integers_are_scores():
     [
         ([], [1.0], "there are no target scores; calibration needs trials of both kinds"),
         ([1.0], [], "there are no nontarget scores"),
-        ([1.0, np.nan], [0.0], "a target score is NaN or infinite"),
-        ([1.0], [np.inf, 0.0], "a nontarget score is NaN or infinite"),
-        ([-np.inf], [0.0], "a target score is NaN or infinite"),
+        ([1.0, np.nan], [0.0], r"1 of \d target scores are NaN or infinite, the first of trial"),
+        ([1.0], [np.inf, 0.0], "1 of 2 nontarget scores are NaN or infinite, the first of trial 0"),
+        ([-np.inf], [0.0], r"1 of \d target scores are NaN or infinite, the first of trial"),
         ([2.0, 2.0], [2.0], "all scores are equal"),
         ([2.0, 3.0], [0.0, 1.0], "the 2 target and 2 nontarget scores are perfectly separated"),
         ([0.0], [1.0], "the 1 target and 1 nontarget scores are perfectly separated"),

@@ -1,0 +1,309 @@
+"""A calibration with what it was made from, and the file that keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from speakergmm.config import check_range
+from speakergmm.corpora import trial_speakers
+from speakergmm.errors import CalibrationError, ConfigError, ScoreError
+from speakergmm.files import write_json
+from speakergmm.verification.calibration import Calibration, SideTerm, fit_calibration
+from speakergmm.verification.origin import ScoreOrigin
+from speakergmm.verification.side_information import SideName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from speakergmm.corpora import Scores
+
+    Floats: TypeAlias = NDArray[np.float64]
+
+FORMAT = "speakergmm-calibration"
+VERSION = 1
+
+# Two points make a line, and as few speakers make any; with fewer than the second number the fit
+# depends much on who they are.
+MIN_SPEAKERS, FEW_SPEAKERS = 5, 20
+
+# Trials whose scores are shown when they cannot be used.
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """Settings of calibration.
+
+    Parameters
+    ----------
+    p_target : float
+        Prior for which the fit is best.
+    side_information : tuple of str
+        What scale and offset may depend on: ``enrollment_speech`` and ``test_speech``, the natural
+        logarithm of the seconds of net speech, ``enrollment_snr`` and ``test_snr`` in dB.
+    conditions : tuple of str
+        Conditions whose development trials are pooled with the experiment's own, each with the same
+        weight: short tests, say, so that it is learned what they are worth.
+    """
+
+    p_target: float = 0.5
+    side_information: tuple[SideName, ...] = ()
+    conditions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_range("p_target", self.p_target, 1e-9, 1 - 1e-9)
+        if len(set(self.side_information)) < len(self.side_information):
+            raise ConfigError(
+                f"side_information is {list(self.side_information)}; expected each quantity once"
+            )
+
+
+@dataclass(frozen=True)
+class CalibrationRecord:
+    """A calibration, and what it was made from.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    origins : tuple of (ScoreOrigin or None)
+        Of each system's scores; None where it is not known.
+    fitted_on : str
+        Names the trials.
+    p_target : float
+        Prior of the fit.
+    n_target, n_nontarget, n_speakers : int
+        Of the trials.
+    threshold : float, optional
+        Log-likelihood ratio from which to accept, where a decision was asked for.
+    """
+
+    calibration: Calibration
+    origins: tuple[ScoreOrigin | None, ...]
+    fitted_on: str
+    p_target: float
+    n_target: int
+    n_nontarget: int
+    n_speakers: int
+    threshold: float | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say what makes it less certain, a line each."""
+        found = []
+        if self.n_speakers < FEW_SPEAKERS:
+            found.append(
+                f"calibrated on {self.n_speakers} speakers; with fewer than {FEW_SPEAKERS} it "
+                "depends on who they happen to be: add speakers"
+            )
+        scale = self.calibration.scale
+        if isinstance(scale, float) and not self.calibration.side and scale < 0:
+            found.append(
+                "higher scores say different speakers here (the scale is negative): check the "
+                "labels, and that the scores are no distances"
+            )
+        return tuple(found)
+
+    def check(self, origins: Sequence[ScoreOrigin | None], holder: str = "calibration") -> None:
+        """Refuse scores that others than its own systems made; what is not known passes.
+
+        Raises
+        ------
+        CalibrationError
+            Naming the differences.
+        """
+        if len(origins) != len(self.origins):
+            raise CalibrationError(
+                f"{holder}: fuses {len(self.origins)} systems, got the scores of {len(origins)}; "
+                "give one score file for each, in the order of the fit"
+            )
+        for i, (own, other) in enumerate(zip(self.origins, origins, strict=True)):
+            if own is not None and other is not None:
+                own.check(other, holder if len(origins) == 1 else f"{holder}, system {i}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content of the calibration file."""
+        entry = dataclasses.asdict(self)
+        fitted = entry.pop("calibration")
+        entry["origins"] = [origin and origin.to_json() for origin in self.origins]
+        return {"format": FORMAT, "version": VERSION, **fitted, **entry}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any], where: str) -> CalibrationRecord:
+        """Read what `to_json` gave.
+
+        Raises
+        ------
+        CalibrationError
+            When it is none, damaged, or of a newer version; or says why there is none.
+        """
+        if "unavailable" in entry:
+            raise CalibrationError(f"{where}: holds no calibration: {entry['unavailable']}")
+        if entry.get("format") != FORMAT:
+            raise CalibrationError(
+                f"{where}: not a calibration; expected a file that `calibrate` or `recipe run` "
+                "wrote"
+            )
+        try:
+            if entry["version"] > VERSION:
+                raise CalibrationError(
+                    f"{where}: calibration version {entry['version']}, this program reads up to "
+                    f"{VERSION}; upgrade speakergmm"
+                )
+            scale = entry["scale"]
+            terms = tuple(
+                SideTerm(str(t["name"]), float(t["scale"]), float(t["offset"]))
+                for t in entry["side"]
+            )
+            calibration = Calibration(
+                tuple(map(float, scale)) if isinstance(scale, list) else float(scale),
+                float(entry["offset"]),
+                terms,
+            )
+            origins = tuple(
+                None if origin is None else ScoreOrigin.from_json(origin, where)
+                for origin in entry["origins"]
+            )
+            threshold = entry["threshold"]
+            record = cls(
+                calibration,
+                origins,
+                str(entry["fitted_on"]),
+                float(entry["p_target"]),
+                int(entry["n_target"]),
+                int(entry["n_nontarget"]),
+                int(entry["n_speakers"]),
+                None if threshold is None else float(threshold),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, CalibrationError):
+                raise
+            raise CalibrationError(
+                f"{where}: damaged calibration ({error}); calibrate again"
+            ) from None
+        numbers = [calibration.scale, calibration.offset, *((t.scale, t.offset) for t in terms)]
+        if not all(math.isfinite(x) for number in numbers for x in np.ravel(number)):
+            raise CalibrationError(f"{where}: damaged calibration (not finite); calibrate again")
+        return record
+
+
+def fit_record(
+    systems: Sequence[Scores],
+    origins: Sequence[ScoreOrigin | None],
+    *,
+    fitted_on: str,
+    config: CalibrationConfig = CalibrationConfig(),
+    side: Floats | None = None,
+) -> CalibrationRecord:
+    """Fit a calibration to a scored trial list, or a fusion to several systems' scores of it.
+
+    Parameters
+    ----------
+    systems : sequence of Scores
+        Of the same trials in the same order.
+    side : (N, Q), optional
+        The quantities that the configuration names, as `TrialSide.of_trials` gives them.
+
+    Raises
+    ------
+    ScoreError
+        When there are fewer than five speakers, scores are not finite (naming the trials), or for
+        what `fit_calibration` refuses.
+    """
+    trials = systems[0].trials
+    n_speakers = trial_speakers(trials)[2]
+    if n_speakers < MIN_SPEAKERS:
+        raise ScoreError(
+            f"the trials are of {n_speakers} speaker(s); expected at least {MIN_SPEAKERS} to learn "
+            f"what scores mean for others, better {FEW_SPEAKERS}: add speakers"
+        )
+    for scores in systems:
+        check_finite(scores)
+    is_target = trials.is_target
+    matrix = np.column_stack([scores.score for scores in systems])
+    values = matrix if len(systems) > 1 else matrix[:, 0]
+    known = None if side is None or not config.side_information else side
+    calibration = fit_calibration(
+        values[is_target],
+        values[~is_target],
+        p_target=config.p_target,
+        side=config.side_information,
+        target_side=None if known is None else known[is_target],
+        nontarget_side=None if known is None else known[~is_target],
+    )
+    n_target = int(is_target.sum())
+    return CalibrationRecord(
+        calibration,
+        tuple(origins),
+        fitted_on,
+        config.p_target,
+        n_target,
+        len(trials) - n_target,
+        n_speakers,
+    )
+
+
+def check_finite(scores: Scores) -> None:
+    """Refuse scores that are NaN or infinite.
+
+    Raises
+    ------
+    ScoreError
+        Naming the first trials and counting the others.
+    """
+    bad = np.flatnonzero(~np.isfinite(scores.score))
+    if len(bad) == 0:
+        return
+    trials = scores.trials
+    named = ", ".join(
+        f"{trials.model_ids[trials.model_index[i]]} with {trials.test_ids[trials.test_index[i]]} "
+        f"({scores.score[i]})"
+        for i in bad[:SHOWN]
+    )
+    more = f" and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
+    raise ScoreError(
+        f"{len(bad):,} of {len(trials):,} scores are not finite: {named}{more}; score these trials "
+        "again, or leave them out"
+    )
+
+
+def save_calibration(path: Path | str, record: CalibrationRecord) -> None:
+    """Write a calibration file, atomically.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    write_json(path, record.to_json())
+
+
+def load_calibration(path: Path | str) -> CalibrationRecord:
+    """Read a calibration file and check it.
+
+    Raises
+    ------
+    CalibrationError
+        When there is no such file, it is none, damaged, of a newer version, or says that no
+        calibration could be fitted.
+    """
+    path = Path(path)
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CalibrationError(
+            f"{path}: no such file; expected a calibration that `calibrate` wrote"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"{path}: not a calibration file ({error})") from None
+    if not isinstance(entry, dict):
+        raise CalibrationError(f"{path}: not a calibration file; expected a JSON object")
+    return CalibrationRecord.from_json(entry, str(path))

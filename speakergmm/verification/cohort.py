@@ -1,0 +1,313 @@
+"""A cohort: strangers against whom models and tests are scored, to normalize their scores.
+
+A cohort is made once and stored: the statistics of its speakers' models, the frames of its tests,
+and where both come from. It belongs to one background model, and must share no speaker with the
+trials that it normalizes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speakergmm.corpora import Trials
+from speakergmm.errors import CohortError, problem_report
+from speakergmm.files import file_digest
+from speakergmm.gmm import Statistics
+from speakergmm.parallel import map_in_order
+from speakergmm.progress import SILENT
+from speakergmm.verification.scoring import score_trials
+from speakergmm.verification.trial_normalization import (
+    NEEDS_COHORT_MODELS,
+    NEEDS_COHORT_TESTS,
+    NEEDS_COHORT_TRIALS,
+    CohortScores,
+    NormalizationConfig,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from speakergmm.corpora import Utterance
+    from speakergmm.corpora.cohort_lists import CohortLists
+    from speakergmm.features import FrameStore
+    from speakergmm.gmm import DiagonalGMM
+    from speakergmm.parallel import Jobs
+    from speakergmm.progress import Progress
+    from speakergmm.verification.enrollment import EnrollmentConfig
+    from speakergmm.verification.scoring import ScoringConfig
+
+# With fewer strangers, mean and deviation of their scores are themselves a matter of chance: with
+# 30, a deviation is known to 13 % (1 / sqrt(2 · 29)).
+FEW_SPEAKERS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A stretch of speech in a cohort: whose it is, and by the recording's digest, which."""
+
+    utterance_id: str
+    speaker_id: str
+    path: str
+    digest: str
+    start_s: float | None
+    end_s: float | None
+
+    @classmethod
+    def of(cls, utterance: Utterance) -> Source:
+        """Name the recording by its content."""
+        return cls(
+            utterance.utterance_id,
+            utterance.speaker_id,
+            utterance.path.name,
+            file_digest(utterance.path),
+            utterance.start_s,
+            utterance.end_s,
+        )
+
+    def overlaps(self, other: Source) -> bool:
+        """Tell whether both hold some of the same audio."""
+        start, end = self.start_s or 0.0, self.end_s or np.inf
+        return (
+            self.digest == other.digest
+            and start < (other.end_s or np.inf)
+            and end > (other.start_s or 0.0)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Models and tests of speakers who are in no trial.
+
+    Parameters
+    ----------
+    ubm : str
+        Digest of the background model's file.
+    enrollment : EnrollmentConfig
+        How its models' statistics were made, and its models are to be.
+    model_speakers, test_speakers : tuple of str
+        Speaker of each model (C) and of each test (Z).
+    n, f, s : (C, K), (C, K, D), (C, K, D)
+        Statistics of the models' frames under the background model of K components.
+    n_frames : (C,)
+    frames : (T, D) float32
+        Of all tests, one after the other.
+    bounds : (Z + 1,)
+        Where each test's frames begin, and T.
+    sources : tuple of Source
+        All speech in it.
+    """
+
+    ubm: str
+    enrollment: EnrollmentConfig
+    model_speakers: tuple[str, ...]
+    test_speakers: tuple[str, ...]
+    n: NDArray[np.float64]
+    f: NDArray[np.float64]
+    s: NDArray[np.float64]
+    n_frames: NDArray[np.int64]
+    frames: NDArray[np.float32]
+    bounds: NDArray[np.int64]
+    sources: tuple[Source, ...]
+
+    @property
+    def n_speakers(self) -> int:
+        """Speakers of models and tests together."""
+        return len({*self.model_speakers, *self.test_speakers})
+
+    @property
+    def same_speaker(self) -> NDArray[np.bool_]:
+        """Which models and tests (C, Z) are of one speaker."""
+        models, tests = np.array(self.model_speakers), np.array(self.test_speakers)
+        return np.asarray(models[:, None] == tests)
+
+    def warnings(self, config: NormalizationConfig) -> tuple[str, ...]:
+        """Say what may be wrong with using it so, a line each."""
+        if config.method != "none" and self.n_speakers < FEW_SPEAKERS:
+            text = (
+                f"the cohort has {self.n_speakers} speakers; with fewer than {FEW_SPEAKERS} the "
+                "normalized scores depend on who they happen to be: use more speakers"
+            )
+            return (text,)
+        return ()
+
+    def models(self, ubm: DiagonalGMM) -> Sequence[DiagonalGMM]:
+        """Give the speaker models, made when they are asked for."""
+        return _CohortModels(self, ubm)
+
+    def test_frames(self, number: int) -> NDArray[np.float32]:
+        """Frames (T, D) of a test."""
+        return self.frames[self.bounds[number] : self.bounds[number + 1]]
+
+    def check_apart(self, utterances: Iterable[Utterance]) -> None:
+        """Refuse trials that hold speech or speakers of the cohort.
+
+        Parameters
+        ----------
+        utterances : iterable of Utterance
+            All that enrolls a model of the trials or is in a test.
+
+        Raises
+        ------
+        CohortError
+            Naming the speakers, and the recordings that are the same under another name.
+        """
+        speakers = {source.speaker_id for source in self.sources}
+        by_digest: dict[str, list[Source]] = {}
+        for source in self.sources:
+            by_digest.setdefault(source.digest, []).append(source)
+        shared: dict[str, None] = {}
+        problems = []
+        for utterance in utterances:
+            if utterance.speaker_id in speakers:
+                shared[utterance.speaker_id] = None
+                continue
+            own = Source.of(utterance)
+            twin = next((s for s in by_digest.get(own.digest, ()) if s.overlaps(own)), None)
+            if twin is not None:
+                problems.append(
+                    f"utterance {own.utterance_id!r} of {own.speaker_id!r} is the recording of "
+                    f"{twin.utterance_id!r} of {twin.speaker_id!r} in the cohort"
+                )
+        problems = [f"speaker {name!r} is in both" for name in sorted(shared)] + problems
+        if problems:
+            raise CohortError(
+                problem_report(
+                    "cohort and trials share speakers, whose scores are no strangers'; make the "
+                    "cohort of others",
+                    problems,
+                )
+            )
+
+
+class _CohortModels(Sequence["DiagonalGMM"]):
+    """Speaker models of a cohort, made from its statistics when they are asked for."""
+
+    def __init__(self, cohort: Cohort, ubm: DiagonalGMM) -> None:
+        self.cohort, self.ubm = cohort, ubm
+
+    def __len__(self) -> int:
+        return len(self.cohort.model_speakers)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        c = self.cohort
+        statistics = Statistics(c.n[i], c.f[i], c.s[i], 0.0, int(c.n_frames[i]))
+        return c.enrollment.speaker_model(self.ubm, statistics)
+
+
+def build_cohort(
+    lists: CohortLists,
+    store: FrameStore,
+    pools: tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]],
+    ubm: DiagonalGMM,
+    ubm_digest: str,
+    enrollment: EnrollmentConfig,
+    *,
+    jobs: Jobs = None,
+    progress: Progress = SILENT,
+) -> Cohort:
+    """Make a cohort of lists whose frames are in a store.
+
+    Parameters
+    ----------
+    pools : (enrollment, tests)
+        Model and test id → the sides of the store that make it up.
+    """
+    model_pools, test_pools = pools
+    progress.start("cohort", len(model_pools))
+    n_models, (n_components, n_features) = len(model_pools), ubm.means.shape
+    n = np.empty((n_models, n_components))
+    f, s = (np.empty((n_models, n_components, n_features)) for _ in range(2))
+    n_frames = np.empty(n_models, dtype=np.int64)
+    found = map_in_order(_pool_statistics, model_pools.values(), ubm, store, enrollment, jobs=jobs)
+    for i, statistics in enumerate(found):
+        n[i], f[i], s[i] = statistics.n, statistics.f, statistics.s
+        n_frames[i] = statistics.n_frames
+        progress.advance()
+    tests = [store.pooled(pool) for pool in test_pools.values()]
+    return Cohort(
+        ubm_digest,
+        enrollment,
+        tuple(lists.model_speakers.values()),
+        tuple(lists.test_speakers.values()),
+        n,
+        f,
+        s,
+        n_frames,
+        np.concatenate(tests),
+        np.cumsum([0, *map(len, tests)]),
+        tuple(Source.of(utterance) for utterance in lists.utterances.values()),
+    )
+
+
+def _pool_statistics(
+    pool: tuple[str, ...], ubm: DiagonalGMM, store: FrameStore, enrollment: EnrollmentConfig
+) -> Statistics:
+    return enrollment.statistics(ubm, store.pooled(pool))
+
+
+def score_cohort(
+    cohort: Cohort,
+    ubm: DiagonalGMM,
+    speaker_models: Sequence[DiagonalGMM],
+    test_ids: Sequence[str],
+    load_test: Callable[[str], NDArray[np.floating]],
+    scoring: ScoringConfig,
+    method: str,
+    *,
+    jobs: Jobs = None,
+    progress: Progress = SILENT,
+) -> CohortScores:
+    """Score models and tests against a cohort, as far as a method of normalization needs it."""
+    models = cohort.models(ubm)
+    n_tests = len(cohort.test_speakers)
+
+    def every_pair(
+        models: Sequence[DiagonalGMM], tests: Sequence[str], load: Callable[[str], Any], task: str
+    ) -> NDArray[np.float64]:
+        shape = len(models), len(tests)
+        index = np.indices(shape, dtype=np.int32).reshape(2, -1)
+        trials = Trials(
+            tuple(map(str, range(len(models)))),
+            tuple(tests),
+            index[0],
+            index[1],
+            np.zeros(index.shape[1], dtype=np.bool_),
+        )
+        scores = score_trials(
+            models, ubm, load, trials, **dataclasses.asdict(scoring), jobs=jobs, progress=progress,
+            task=task,
+        )  # fmt: skip
+        return scores.reshape(shape)
+
+    cohort_tests = [str(number) for number in range(n_tests)]
+    load_cohort = _LoadCohortTest(cohort)
+    models_vs_cohort = cohort_vs_tests = cohort_vs_cohort = None
+    if method in NEEDS_COHORT_TESTS:
+        task = "scores with the cohort's tests"
+        models_vs_cohort = every_pair(speaker_models, cohort_tests, load_cohort, task)
+    if method in NEEDS_COHORT_MODELS:
+        task = "scores with the cohort's models"
+        cohort_vs_tests = every_pair(models, test_ids, load_test, task)
+    if method in NEEDS_COHORT_TRIALS:
+        task = "scores within the cohort"
+        cohort_vs_cohort = every_pair(models, cohort_tests, load_cohort, task)
+    return CohortScores(models_vs_cohort, cohort_vs_tests, cohort_vs_cohort, cohort.same_speaker)
+
+
+@dataclass(frozen=True)
+class _LoadCohortTest:
+    """Loads a cohort's test by its number as text; can be sent to another process."""
+
+    cohort: Cohort
+
+    def __call__(self, number: str) -> NDArray[np.float32]:
+        return self.cohort.test_frames(int(number))

@@ -1,0 +1,93 @@
+"""Where a score comes from: all that decides what its size means."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from speakergmm.config import config_from_table
+from speakergmm.errors import CalibrationError
+from speakergmm.verification.enrollment import EnrollmentConfig
+from speakergmm.verification.scoring import ScoringConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Of a digest: enough to be told apart by, and short enough for a line.
+SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOrigin:
+    """What made a score. Thresholds and calibrations hold for scores of the same origin only.
+
+    Parameters
+    ----------
+    ubm : str
+        Digest of the background model's file; with it comes the front end.
+    scoring : ScoringConfig
+    enrollment : EnrollmentConfig
+    normalization : str
+        Label of the score normalization, ``"none"`` where there is none.
+    cohort : str
+        Digest of the cohort that it used; empty where there is none.
+    """
+
+    ubm: str
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    enrollment: EnrollmentConfig = field(default_factory=EnrollmentConfig)
+    normalization: str = "none"
+    cohort: str = ""
+
+    def check(self, other: ScoreOrigin, holder: str) -> None:
+        """Refuse scores of another origin.
+
+        Parameters
+        ----------
+        other : ScoreOrigin
+            Of the scores.
+        holder : str
+            What was made with scores of this origin; begins the message.
+
+        Raises
+        ------
+        CalibrationError
+            Naming each difference.
+        """
+        ours, theirs = self.described(), other.described()
+        differences = [
+            f"{name} {ours[name]}, not {theirs[name]}"
+            for name in ours
+            if ours[name] != theirs[name]
+        ]
+        if differences:
+            raise CalibrationError(
+                f"{holder}: made with {'; '.join(differences)}: a calibration holds for the scores "
+                "that it was made with; score alike, or calibrate anew"
+            )
+
+    def described(self) -> dict[str, str]:
+        """Say each part in a word, for a person."""
+        return {
+            "background model": self.ubm[:SHOWN_DIGITS],
+            "scorer": self.scoring.label,
+            "relevance factor": f"{self.enrollment.relevance_factor:g}",
+            "adapted": self.enrollment.parameters,
+            "MAP iterations": str(self.enrollment.iterations),
+            "normalization": self.normalization,
+            "cohort": self.cohort[:SHOWN_DIGITS] or "none",
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the origin as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any], where: str) -> ScoreOrigin:
+        """Read what `to_json` gave; ``where`` names the file in messages."""
+        scoring = config_from_table(ScoringConfig, entry["scoring"], f"{where} [scoring]")
+        enrollment = config_from_table(
+            EnrollmentConfig, entry["enrollment"], f"{where} [enrollment]"
+        )
+        texts = (entry[name] for name in ("normalization", "cohort"))
+        return cls(str(entry["ubm"]), scoring, enrollment, *map(str, texts))
