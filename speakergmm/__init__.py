@@ -36,9 +36,14 @@ if TYPE_CHECKING:
         Calibration,
         Verification,
         Verifier,
+        as_norm,
         fit_calibration,
         linear_score,
         log_likelihood_ratio,
+        s_norm,
+        t_norm,
+        z_norm,
+        zt_norm,
     )
 
 _PLACES = {
@@ -51,8 +56,8 @@ _PLACES = {
         "map_adapt", "train_ubm",
     ),
     "speakergmm.verification": (
-        "Calibration", "Verification", "Verifier", "fit_calibration", "linear_score",
-        "log_likelihood_ratio",
+        "Calibration", "Verification", "Verifier", "as_norm", "fit_calibration", "linear_score",
+        "log_likelihood_ratio", "s_norm", "t_norm", "z_norm", "zt_norm",
     ),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
@@ -72,6 +77,7 @@ __all__ = [
     "__version__",
     "accumulate",
     "actual_dcf",
+    "as_norm",
     "cllr",
     "eer",
     "eer_interpolated",
@@ -82,7 +88,11 @@ __all__ = [
     "map_adapt",
     "min_cllr",
     "min_dcf",
+    "s_norm",
+    "t_norm",
     "train_ubm",
+    "z_norm",
+    "zt_norm",
 ]
 
 

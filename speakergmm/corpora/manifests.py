@@ -27,7 +27,7 @@ class Utterance:
 
     ``start_s`` and ``end_s`` cut the segment [start, end) out of the recording, in seconds; None
     means from the beginning, or to the end. ``speech_s``, where given, marks the speech in it:
-    (start, end) in seconds of the recording.
+    (start, end) in seconds of the recording. ``condition`` is free text: a telephone, a language.
     """
 
     utterance_id: str
@@ -39,6 +39,7 @@ class Utterance:
     sex: str = ""
     split: str = ""
     speech_s: tuple[tuple[float, float], ...] | None = None
+    condition: str = ""
 
 
 Utterances: TypeAlias = Mapping[str, Utterance]
@@ -145,7 +146,7 @@ def read_utterances(
     ----------
     path : path
         The list: ``utterance_id, speaker_id, path`` and, as wanted, ``session_id, start_s, end_s,
-        sex, split, speech``.
+        sex, split, speech, condition``.
     audio_folder : path, optional
         Where the list's paths begin; default: the folder of the list.
     durations : callable, optional
@@ -174,7 +175,7 @@ def read_utterances(
     known_durations: dict[Path, float] = {}
     first_lines: dict[str, int] = {}
     required = ("utterance_id", "speaker_id", "path")
-    optional = ("session_id", "start_s", "end_s", "sex", "split", "speech")
+    optional = ("session_id", "start_s", "end_s", "sex", "split", "speech", "condition")
     for row in read_rows(path, required, optional, problems):
         utterance_id = row["utterance_id"]
         if utterance_id in first_lines:
@@ -197,7 +198,7 @@ def read_utterances(
             continue
         utterance = Utterance(
             utterance_id, row["speaker_id"], recording or folder / row["path"], start_s, end_s,
-            row["session_id"], row["sex"], row["split"], speech_s,
+            row["session_id"], row["sex"], row["split"], speech_s, row["condition"],
         )  # fmt: skip
         utterances[utterance_id] = utterance
         if durations is not None:

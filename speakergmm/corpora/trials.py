@@ -155,6 +155,32 @@ def all_against_all(model_speakers: Mapping[str, str], test_speakers: Mapping[st
     return Trials(models, tests, model_index, test_index, is_target)
 
 
+def pool_scores(parts: Mapping[str, Scores]) -> Scores:
+    """Join scores of the same models under several names, such as conditions, part after part.
+
+    A test that is in two parts is two tests, unless there is but one part.
+    """
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    models = next(iter(parts.values())).trials.model_ids
+    tests: list[str] = []
+    offsets = []
+    for name, scores in parts.items():
+        offsets.append(len(tests))
+        tests += [f"{test_id} ({name})" for test_id in scores.trials.test_ids]
+    every = list(parts.values())
+    trials = Trials(
+        models,
+        tuple(tests),
+        np.concatenate([scores.trials.model_index for scores in every]),
+        np.concatenate(
+            [s.trials.test_index + offset for s, offset in zip(every, offsets, strict=True)]
+        ),
+        np.concatenate([scores.trials.is_target for scores in every]),
+    )
+    return Scores(trials, np.concatenate([scores.score for scores in every]))
+
+
 def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
     """Tell the speakers of models (M,) and tests (K,) apart by what the target trials say.
 

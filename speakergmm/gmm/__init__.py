@@ -3,6 +3,7 @@
 from speakergmm.gmm.adaptation import ADAPTED, Adapted, map_adapt
 from speakergmm.gmm.em import TrainingConfig
 from speakergmm.gmm.model import DiagonalGMM
+from speakergmm.gmm.pooling import pool_mixtures
 from speakergmm.gmm.statistics import Statistics, accumulate
 from speakergmm.gmm.training import TrainingHistory, train_ubm
 
@@ -15,5 +16,6 @@ __all__ = [
     "TrainingHistory",
     "accumulate",
     "map_adapt",
+    "pool_mixtures",
     "train_ubm",
 ]

@@ -44,6 +44,20 @@ VERSION_1_FRONT_END: dict[str, Any] = {
 TENSORS = ("weights", "means", "variances")
 
 
+@dataclass(frozen=True)
+class UbmPart:
+    """One of the models that were pooled into a UBM.
+
+    ``name`` is the value of the column that they were parted by; ``share`` is what the part weighs.
+    """
+
+    name: str
+    n_components: int
+    share: float
+    n_frames: int
+    history: TrainingHistory
+
+
 @dataclass(frozen=True, eq=False)
 class BackgroundModel:
     """A UBM with all that is needed to use it and to know where it comes from.
@@ -62,6 +76,8 @@ class BackgroundModel:
         Frames that it was trained on.
     versions : dict
         Of this program and its libraries at training.
+    parts : tuple of UbmPart
+        Of a pooled model, whose own ``history`` has no curve; else empty.
     """
 
     gmm: DiagonalGMM
@@ -72,6 +88,7 @@ class BackgroundModel:
     data_digest: str
     n_frames: int
     versions: dict[str, str]
+    parts: tuple[UbmPart, ...] = ()
 
 
 def software_versions() -> dict[str, str]:
@@ -95,23 +112,35 @@ def save_background_model(path: Path | str, model: BackgroundModel) -> None:
     """
     from safetensors.numpy import save
 
-    # Seconds are left out: two equal trainings shall give equal files.
-    history = {k: v for k, v in dataclasses.asdict(model.history).items() if k != "seconds"}
     about = {
         "version": VERSION,
         "front_end": dataclasses.asdict(model.front_end),
         "training": dataclasses.asdict(model.training),
-        "history": history,
+        "history": _history_table(model.history),
         "seed": model.seed,
         "data_digest": model.data_digest,
         "n_frames": model.n_frames,
         "versions": model.versions,
+        "parts": [
+            dataclasses.asdict(part) | {"history": _history_table(part.history)}
+            for part in model.parts
+        ],
     }
     tensors = {name: getattr(model.gmm, name) for name in TENSORS}
     # One metadata entry, since safetensors does not keep the order of several.
     content = save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)})
     with writing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def _history_table(history: TrainingHistory) -> dict[str, Any]:
+    # Seconds are left out: two equal trainings shall give equal files.
+    return {k: v for k, v in dataclasses.asdict(history).items() if k != "seconds"}
+
+
+def _history(table: dict[str, Any]) -> TrainingHistory:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    return TrainingHistory(**(values | {"seconds": math.nan}))
 
 
 def load_background_model(path: Path | str) -> BackgroundModel:
@@ -166,18 +195,19 @@ def _background_model(
             f"{path}: damaged: the model has {gmm.n_features} features, its front end gives "
             f"{front_end.n_features}"
         )
-    history: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in about["history"].items()
-    }
     return BackgroundModel(
         gmm,
         front_end,
         config_from_table(TrainingConfig, about["training"], f"{path} [training]"),
-        TrainingHistory(**(history | {"seconds": math.nan})),
+        _history(about["history"]),
         about["seed"],
         about["data_digest"],
         about["n_frames"],
         about["versions"],
+        tuple(
+            UbmPart(**(part | {"history": _history(part["history"])}))
+            for part in about.get("parts", ())
+        ),
     )
 
 

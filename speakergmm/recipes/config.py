@@ -6,15 +6,20 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from speakergmm.config import check_whole, config_from_table
+from speakergmm.config import check_choice, check_whole, config_from_table
 from speakergmm.errors import ConfigError, MissingError
 from speakergmm.evaluation import EvaluationConfig
 from speakergmm.features import FrontEndConfig
 from speakergmm.gmm import TrainingConfig
 from speakergmm.recipes.conditions import Condition
-from speakergmm.verification import EnrollmentConfig, ScoringConfig
+from speakergmm.verification import (
+    CalibrationConfig,
+    EnrollmentConfig,
+    NormalizationConfig,
+    ScoringConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,12 +69,27 @@ class RecipeHead:
 
 @dataclass(frozen=True)
 class UbmSettings:
-    """Size of the background model."""
+    """Size of the background model, and whether it is made of several.
+
+    Parameters
+    ----------
+    n_components : int
+        In all.
+    pool_by : {"none", "sex", "condition"}
+        Train one model on all of the background, or one for each value of this column of the list,
+        and pool them (Reynolds, Quatieri & Dunn 2000, sec. 3.2): components are shared out evenly.
+    pool_weights : {"equal", "frames"}
+        What each of them weighs in the pooled one: the same, or by its frames.
+    """
 
     n_components: int = 256
+    pool_by: Literal["none", "sex", "condition"] = "none"
+    pool_weights: Literal["equal", "frames"] = "equal"
 
     def __post_init__(self) -> None:
         check_whole("n_components", self.n_components, 1)
+        check_choice("pool_by", self.pool_by, ("none", "sex", "condition"))
+        check_choice("pool_weights", self.pool_weights, ("equal", "frames"))
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,8 @@ class Settings:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     enrollment: EnrollmentConfig = field(default_factory=EnrollmentConfig)
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    score_normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -112,6 +134,8 @@ TABLES: dict[str, Any] = {
     "training": TrainingConfig,
     "enrollment": EnrollmentConfig,
     "scoring": ScoringConfig,
+    "score_normalization": NormalizationConfig,
+    "calibration": CalibrationConfig,
     "evaluation": EvaluationConfig,
 }
 

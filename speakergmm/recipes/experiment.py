@@ -105,9 +105,17 @@ class Experiment:
         self.recipe = recipe
         self.corpus, self.output = Path(corpus), Path(output)
         self.jobs, self.progress, self.command = jobs, progress, command
+        learned = recipe.settings.calibration.conditions
         own, *others = map(
-            Condition.parse, (recipe.head.condition, *recipe.head.conditions, *conditions)
+            Condition.parse, (recipe.head.condition, *recipe.head.conditions, *learned, *conditions)
         )
+        for condition in map(Condition.parse, learned):
+            if condition.roles != own.roles and "background" in condition.roles:
+                raise ConfigError(
+                    f"calibration.conditions has {str(condition)!r}, which makes another "
+                    "background model, whose scores mean something else; expected conditions of "
+                    "enrollment and tests"
+                )
         # The recipe's and the command line's may be the same, also under another spelling.
         others = [c for c in dict.fromkeys(others) if c != own]
         needs_noise = any(c.degradation.needs_noise for c in (own, *others))
@@ -126,6 +134,8 @@ class Experiment:
             pipeline(condition, self.output / CONDITIONS_FOLDER / condition.folder, self.pipeline)
             for condition in others
         ]
+        wanted = set(map(Condition.parse, learned))
+        self.learned_from = [other for other in self.others if other.condition in wanted]
 
     def run(self) -> ExperimentResult:
         """Bring every stage up to date.
@@ -135,18 +145,14 @@ class Experiment:
         SpeakerGMMError
             What the stages raise. What was done before stays, and the next run goes on from there.
         """
-        self.progress.start("lists and recordings")
-        utterances = self._utterances()
-        head = self.recipe.head
-        protocols = {
-            split: read_split(self.recipe.manifests, split, utterances)
-            for split in (head.development, head.evaluation)
-        }
-        steps.check_disjoint(utterances, protocols, head.background)
+        utterances, protocols = self.lists()
         with locked(self.output):
             self.pipeline.run(utterances, protocols)
             for other in self.others:
                 other.run(utterances, protocols)
+            self.pipeline.calibrate(protocols, self.learned_from)
+            for other in self.others:
+                other.calibrate(protocols, is_learned=other in self.learned_from)
                 self._measure(other, list(protocols))
             self._evaluation(utterances, protocols)
         return ExperimentResult(
@@ -157,6 +163,24 @@ class Experiment:
             len(utterances),
             len({utterance.speaker_id for utterance in utterances.values()}),
         )
+
+    def lists(self) -> tuple[Utterances, dict[str, Protocol]]:
+        """Read the utterances and, for development and evaluation, the protocols.
+
+        Raises
+        ------
+        ManifestError
+            When a list cannot be used, or splits share speakers.
+        """
+        self.progress.start("lists and recordings")
+        utterances = self._utterances()
+        head = self.recipe.head
+        protocols = {
+            split: read_split(self.recipe.manifests, split, utterances)
+            for split in (head.development, head.evaluation)
+        }
+        steps.check_disjoint(utterances, protocols, head.background)
+        return utterances, protocols
 
     def _utterances(self) -> Utterances:
         path = self.recipe.manifests / "utterances.csv"
@@ -176,7 +200,7 @@ class Experiment:
         """Compute the numbers of another condition."""
         settings = self.recipe.settings.evaluation
         files = [pipeline.score_file(split) for split in splits]
-        digests = [pipeline.log.output_digest("scoring", file) for file in files]
+        digests = [pipeline.log.output_digest("calibration", file) for file in files]
         inputs = [self.recipe.tables()["evaluation"], self.recipe.head.seed, list(splits), digests]
 
         def work() -> None:
@@ -203,7 +227,7 @@ class Experiment:
 
     def _evaluation(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> None:
         own = self.pipeline
-        digests = [own.log.output_digest("scoring", own.score_file(split)) for split in protocols]
+        digests = [own.log.output_digest("calibration", own.score_file(s)) for s in protocols]
         settings = self.recipe.settings.evaluation
         data = steps.data_table(utterances, protocols, own)
         lists = file_digest(self.recipe.manifests / "utterances.csv")
@@ -287,7 +311,7 @@ class Experiment:
                 "frames": frames,
                 "settings": value_digest(self.recipe.tables()),
                 "ubm": log.output_digest("ubm", UBM_FILE),
-                "scores": log.output_digest("scoring", "scores.csv"),
+                "scores": log.output_digest("calibration", "scores.csv"),
             },
             "workers": describe_jobs(self.jobs),
         }

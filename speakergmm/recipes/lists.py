@@ -224,16 +224,20 @@ def score_lists(
     with _frames_folder(frames, jobs) as folder, tempfile.TemporaryDirectory() as scratch:
         store, _ = extract_sides(list(sides.values()), folder, config, jobs=jobs, progress=progress)
         enrollment = Path(scratch) / "enrollment.safetensors"
-        enroll_models(enrollment, enrollment_pools, store, model.gmm, jobs=jobs, progress=progress)
-        scores = score_split(
+        enroll_models(
+            enrollment, enrollment_pools, store, model.gmm, settings.enrollment,
+            jobs=jobs, progress=progress,
+        )  # fmt: skip
+        raw = score_split(
             enrollment,
             protocol,
-            test_pools,
-            store,
+            (enrollment_pools, test_pools),
+            (store, store),
             model.gmm,
             settings,
             jobs=jobs,
             progress=progress,
         )
+    scores = raw.normalized(protocol.trials, settings.score_normalization)
     write_scores(output, scores)
     return scores

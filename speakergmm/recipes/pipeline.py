@@ -1,22 +1,38 @@
-"""The stages of an experiment under one condition, up to its scores: each current, or run again."""
+"""The stages of an experiment under one condition, up to its ratios: each current, or run again."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from speakergmm.audio import duration_s
+from speakergmm.corpora import pool_scores, write_scores
+from speakergmm.corpora.cohort_lists import CohortLists, cohort_lists, median_pool_s
+from speakergmm.errors import ScoreError
 from speakergmm.features.extraction import extract_sides
 from speakergmm.features.sides import by_name, pooled_sides, training_sides
-from speakergmm.files import remove, value_digest
+from speakergmm.files import remove, value_digest, write_json
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.progress import SILENT
 from speakergmm.recipes import steps
 from speakergmm.recipes.conditions import ROLES, Degrader
+from speakergmm.recipes.raw_scores import RawScores, load_raw_scores, save_raw_scores
 from speakergmm.recipes.stage_log import StageLog
+from speakergmm.verification import ScoreOrigin
+from speakergmm.verification.calibration_record import (
+    CalibrationRecord,
+    fit_record,
+    load_calibration,
+)
+from speakergmm.verification.cohort import build_cohort
+from speakergmm.verification.cohort_file import load_cohort, save_cohort
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from speakergmm.audio.noises import NoisePool
@@ -28,16 +44,20 @@ if TYPE_CHECKING:
     from speakergmm.recipes.conditions import Condition
     from speakergmm.recipes.config import Recipe
 
-UBM_FILE = "ubm.safetensors"
+UBM_FILE, COHORT_FILE = "ubm.safetensors", "cohort.safetensors"
 CALIBRATION_FILE = "calibration.json"
+
+# The cohort's speech is the background's, cut otherwise.
+COHORT = "cohort"
 FEATURES_FOLDER, DEGRADED_FOLDER = "features", "features-degraded"
 
 
 class Pipeline:
-    """Features, UBM, enrollment and scores under one condition, in a folder of their own.
+    """Features, UBM, enrollment, cohort and scores under one condition, in a folder of their own.
 
     What the condition leaves as it is under another one is taken from there: with degraded tests
-    only, the same models are scored.
+    only, the same models are scored. So is, under the same condition, what other settings of
+    enrollment, scoring and what follows leave as it is.
 
     Parameters
     ----------
@@ -70,13 +90,15 @@ class Pipeline:
         self.stores: dict[str, FrameStore] = {}
         # Role and split → model or test id → the sides that make it up.
         self.pools: dict[tuple[str, str], Pools] = {}
+        self.cohort_lists: CohortLists | None = None
 
     def run(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> None:
-        """Bring every stage up to date."""
+        """Bring every stage up to the raw scores up to date."""
         self._features(utterances, protocols)
         self._ubm(utterances)
         self._enrollment(protocols)
-        self._scoring(protocols)
+        self._cohort()
+        self._scoring(utterances, protocols)
 
     @property
     def ubm(self) -> Path:
@@ -92,12 +114,51 @@ class Pipeline:
         """Name a split's score file; the evaluation's is the result and stands at the top."""
         return "scores.csv" if split == self.recipe.head.evaluation else f"{split}/scores.csv"
 
+    @property
+    def uses_cohort(self) -> bool:
+        """Whether scores are normalized."""
+        return self.recipe.settings.score_normalization.method != "none"
+
+    @property
+    def origin(self) -> ScoreOrigin:
+        """What decides the size of the scores."""
+        settings = self.recipe.settings
+        cohort = ""
+        if self.uses_cohort:
+            cohort = self._made_cohort().log.output_digest("cohort", COHORT_FILE)
+        return ScoreOrigin(
+            self.ubm_digest,
+            settings.scoring,
+            settings.enrollment,
+            settings.score_normalization.label,
+            cohort,
+        )
+
     def _made(self, *roles: str) -> Pipeline:
         """Tell whose artifact serves that is made from the speech of these roles."""
         if self.base is None:
             return self
+        if self.condition == self.base.condition:
+            return self.base
         degraded = {*self.condition.roles, *self.base.condition.roles}
         return self if degraded & set(roles) else self.base
+
+    def _enrolled(self) -> Pipeline:
+        """Tell whose enrollment serves."""
+        made = self._made("background", "enrollment")
+        return self if self._settings_differ(made, "enrollment") else made
+
+    def _made_cohort(self) -> Pipeline:
+        """Tell whose cohort serves."""
+        made = self._made("background")
+        return self if self._settings_differ(made, "enrollment") else made
+
+    def _settings_differ(self, other: Pipeline, *tables: str) -> bool:
+        ours, theirs = self.recipe.tables(), other.recipe.tables()
+        return any(ours[table] != theirs[table] for table in tables)
+
+    def _is_degraded(self, role: str) -> bool:
+        return ("background" if role == COHORT else role) in self.condition.roles
 
     def _features(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> None:
         began = time.perf_counter()
@@ -105,8 +166,9 @@ class Pipeline:
         for folder, is_degraded in ((FEATURES_FOLDER, False), (DEGRADED_FOLDER, True)):
             roles = [
                 role
-                for role in ROLES
-                if (role in self.condition.roles) == is_degraded and self._made(role) is self
+                for role in (*ROLES, *([COHORT] if self.uses_cohort else []))
+                if self._is_degraded(role) == is_degraded
+                and self._made("background" if role == COHORT else role) is self
             ]
             if not roles:
                 continue
@@ -133,6 +195,7 @@ class Pipeline:
         if self.base is not None:
             self.stores = self.base.stores | self.stores
             self.pools = self.base.pools | self.pools
+            self.cohort_lists = self.cohort_lists or self.base.cohort_lists
 
     def _sides(
         self,
@@ -146,17 +209,46 @@ class Pipeline:
         if role == "background":
             members = [u for u in utterances.values() if u.split == self.recipe.head.background]
             return training_sides(members, config)
+        speech_s = self.condition.speech_s if is_degraded else None
+        lists: list[tuple[str, str, Pools, Utterances]] = []
+        if role == COHORT:
+            cohort = self.cohort_lists = self._cut_cohort(utterances, protocols)
+            lists += [
+                (COHORT, "enrollment", cohort.enrollment, cohort.utterances),
+                (COHORT, "test", cohort.tests, cohort.utterances),
+            ]
+        else:
+            for split, protocol in protocols.items():
+                pools = protocol.enrollment if role == "enrollment" else protocol.tests
+                lists.append((role, split, pools, utterances))
         sides: list[Side] = []
-        for split, protocol in protocols.items():
-            added, self.pools[role, split] = pooled_sides(
-                protocol.enrollment if role == "enrollment" else protocol.tests,
-                utterances,
-                config,
-                f"{split} {role}",
-                speech_s=self.condition.speech_s if is_degraded else None,
+        for name, part, pools, known in lists:
+            added, self.pools[name, part] = pooled_sides(
+                pools, known, config, f"{part} {name}", speech_s=speech_s
             )
             sides += added
-        return sides
+        return list(by_name(sides).values())
+
+    def _cut_cohort(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> CohortLists:
+        """Make the cohort's lists of the background, as long as the development's."""
+        head, config = self.recipe.head, self.recipe.settings.score_normalization
+        development = protocols[head.development]
+        known: dict[Path, float] = {}
+
+        def length_s(path: Path) -> float:
+            if path not in known:
+                known[path] = duration_s(path)
+            return known[path]
+
+        enrollment_s, test_s = config.enrollment_s, config.test_s
+        return cohort_lists(
+            (u for u in utterances.values() if u.split == head.background),
+            length_s,
+            enrollment_s=enrollment_s
+            or median_pool_s(development.enrollment, utterances, length_s),
+            test_s=test_s or median_pool_s(development.tests, utterances, length_s),
+            tests_per_speaker=config.tests_per_speaker,
+        )
 
     def background(self, utterances: Utterances) -> FrameStore:
         """Give the frames that the background model is trained on."""
@@ -169,13 +261,21 @@ class Pipeline:
             return
         head = self.recipe.head
         background = self.background(utterances)
+        sides = training_sides(
+            (u for u in utterances.values() if u.split == head.background),
+            self.recipe.settings.front_end,
+        )
+        parts = steps.background_parts(
+            {side.name: side.utterances for side in sides}, self.recipe.settings.ubm.pool_by
+        )
         settings = {
-            "n_components": self.recipe.settings.ubm.n_components,
+            "ubm": dataclasses.asdict(self.recipe.settings.ubm),
             "training": dataclasses.asdict(self.recipe.settings.training),
             "seed": head.seed,
         }
         if "ubm" in self.log.forced:
-            remove(steps.checkpoint_of(self.output / UBM_FILE))
+            for number in range(len(parts) + 1):
+                remove(steps.checkpoint_of(self.output / UBM_FILE, number))
 
         def work() -> None:
             steps.train_background_model(
@@ -183,15 +283,18 @@ class Pipeline:
                 background,
                 self.recipe.settings,
                 seed=head.seed,
+                parts=parts,
                 jobs=self.jobs,
                 progress=self.progress,
             )
 
-        self.log.run("ubm", [settings, background.digest()], [UBM_FILE], work)
+        inputs = [settings, background.digest(), parts]
+        self.log.run("ubm", inputs, [UBM_FILE], work)
 
     def _enrollment(self, protocols: Mapping[str, Protocol]) -> None:
-        if self._made("background", "enrollment") is not self:
+        if self._enrolled() is not self:
             return
+        settings = self.recipe.settings.enrollment
         store = self.stores["enrollment"]
         pools = {split: self.pools["enrollment", split] for split in protocols}
         inputs = [
@@ -208,63 +311,206 @@ class Pipeline:
                     pools[split],
                     store,
                     ubm,
+                    settings,
                     jobs=self.jobs,
                     progress=self.progress,
                 )
 
-        self.log.run("enrollment", [self.ubm_digest, inputs], list(outputs.values()), work)
+        # With one iteration the statistics are those under the background model, whatever becomes
+        # of them.
+        iterated = None if settings.iterations == 1 else dataclasses.asdict(settings)
+        inputs_and_settings = [self.ubm_digest, inputs, iterated]
+        self.log.run("enrollment", inputs_and_settings, list(outputs.values()), work)
 
-    def _scoring(self, protocols: Mapping[str, Protocol]) -> None:
-        enrolled = self._made("background", "enrollment")
-        calibrated = None if enrolled is self else enrolled.output / CALIBRATION_FILE
-        store = self.stores["test"]
-        pools = {split: self.pools["test", split] for split in protocols}
+    def _cohort(self) -> None:
+        lists = self.cohort_lists
+        if not self.uses_cohort or self._made_cohort() is not self or lists is None:
+            return
+        store = self.stores[COHORT]
+        pools = {part: self.pools[COHORT, part] for part in ("enrollment", "test")}
+        settings = self.recipe.settings.enrollment
         inputs = [
-            dataclasses.asdict(self.recipe.settings.enrollment),
-            dataclasses.asdict(self.recipe.settings.scoring),
             self.ubm_digest,
-            calibrated and enrolled.log.output_digest("scoring", CALIBRATION_FILE),
+            dataclasses.asdict(settings),
+            [[[i, pool] for i, pool in p.items()] for p in pools.values()],
+            [steps.pools_digest(store, p) for p in pools.values()],
+        ]
+
+        def work() -> None:
+            cohort = build_cohort(
+                lists,
+                store,
+                (dict(pools["enrollment"]), dict(pools["test"])),
+                load_background_model(self.ubm).gmm,
+                self.ubm_digest,
+                settings,
+                jobs=self.jobs,
+                progress=self.progress,
+            )
+            save_cohort(self.output / COHORT_FILE, cohort)
+
+        self.log.run("cohort", inputs, [COHORT_FILE], work)
+
+    def _scoring(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> None:
+        if self._scored() is not self:
+            return
+        enrolled, settings = self._enrolled(), self.recipe.settings
+        stores = self.stores["enrollment"], self.stores["test"]
+        pools = {
+            split: (self.pools["enrollment", split], self.pools["test", split])
+            for split in protocols
+        }
+        cohort_file = self._made_cohort().output / COHORT_FILE
+        inputs = [
+            dataclasses.replace(self.origin, normalization="").to_json(),
+            settings.score_normalization.method,
             [
                 [
                     enrolled.log.output_digest("enrollment", _enrollment_file(split)),
-                    [[t, pool] for t, pool in pools[split].items()],
-                    steps.pools_digest(store, pools[split]),
+                    [[t, pool] for t, pool in pools[split][1].items()],
+                    steps.pools_digest(stores[1], pools[split][1]),
                     steps.trials_digest(protocol.trials),
                 ]
                 for split, protocol in protocols.items()
             ],
         ]
-        files = {split: self.score_file(split) for split in protocols}
 
         def work() -> None:
             ubm = load_background_model(self.ubm).gmm
-            scores = {
-                split: steps.score_split(
+            cohort = load_cohort(cohort_file, self.ubm_digest) if self.uses_cohort else None
+            for split, protocol in protocols.items():
+                if cohort is not None:
+                    cohort.check_apart(steps.used_utterances(protocol, utterances))
+                raw = steps.score_split(
                     enrolled.output / _enrollment_file(split),
                     protocol,
                     pools[split],
-                    store,
+                    stores,
                     ubm,
-                    self.recipe.settings,
+                    settings,
+                    cohort=cohort,
                     jobs=self.jobs,
                     progress=self.progress,
                 )
-                for split, protocol in protocols.items()
-            }
-            development = self.recipe.head.development
-            # Where models are those of the experiment itself, so is what their scores mean.
-            about = (
-                steps.calibration_on(scores[development], development)
-                if calibrated is None
-                else steps.read_calibration(calibrated)
-            )
-            steps.write_calibrated(
-                {self.output / files[split]: scores[split] for split in protocols},
-                about,
-                self.output / CALIBRATION_FILE,
-            )
+                save_raw_scores(self.output / _raw_file(split), raw)
 
-        self.log.run("scoring", inputs, [*files.values(), CALIBRATION_FILE], work)
+        self.log.run("scoring", inputs, [_raw_file(split) for split in protocols], work)
+
+    def _scored(self) -> Pipeline:
+        """Tell whose raw scores serve: those of all cohort scores serve every normalization."""
+        made = self._made("background", "enrollment", "test")
+        return self if self._settings_differ(made, "enrollment", "scoring") else made
+
+    def raw_scores(self, split: str) -> RawScores:
+        """Read the raw scores of a split."""
+        return load_raw_scores(self._scored().output / _raw_file(split))
+
+    def raw_digest(self, split: str) -> str:
+        """Digest of the raw scores of a split."""
+        return self._scored().log.output_digest("scoring", _raw_file(split))
+
+    def scoring_seconds(self) -> float:
+        """Seconds that the raw scores took when they were made."""
+        return self._scored().log.seconds()["scoring"]
+
+    def calibrate(
+        self,
+        protocols: Mapping[str, Protocol],
+        fitted_with: Sequence[Pipeline] = (),
+        *,
+        is_learned: bool = False,
+    ) -> None:
+        """Normalize the raw scores, calibrate them, and write both.
+
+        Where models and settings are those of the experiment itself, so is what their scores mean,
+        and its calibration is taken.
+
+        Parameters
+        ----------
+        fitted_with : sequence of Pipeline
+            Other conditions, whose development trials are pooled with this one's for the fit.
+        is_learned : bool
+            Whether the experiment's own calibration was fitted on this condition too.
+        """
+        settings, head = self.recipe.settings, self.recipe.head
+        development = head.development
+        base = self.base
+        borrows = is_learned or (base is not None and self._means_as(base))
+        fitted_on = [self, *fitted_with]
+        inputs = [
+            dataclasses.asdict(settings.score_normalization),
+            dataclasses.asdict(settings.calibration),
+            self.origin.to_json(),
+            [self.raw_digest(split) for split in protocols],
+            base.log.output_digest("calibration", CALIBRATION_FILE)
+            if borrows and base is not None
+            else [[str(p.condition), p.raw_digest(development)] for p in fitted_on],
+        ]
+        files = {split: self.score_file(split) for split in protocols}
+
+        def work() -> None:
+            about: dict[str, Any]
+            if borrows and base is not None:
+                record: CalibrationRecord | str = _read_record(base.output / CALIBRATION_FILE)
+            else:
+                record = self._fit(protocols[development], fitted_on)
+            for split, protocol in protocols.items():
+                raw = self.raw_scores(split)
+                scores = raw.normalized(protocol.trials, settings.score_normalization)
+                if isinstance(record, CalibrationRecord):
+                    names = [term.name for term in record.calibration.side]
+                    side = raw.side.of_trials(protocol.trials, names) if names else None
+                    llr = record.calibration(scores.score, side)
+                    scores = dataclasses.replace(scores, llr=llr)
+                write_scores(self.output / files[split], scores)
+            if isinstance(record, CalibrationRecord):
+                about = record.to_json() | {"warnings": list(record.warnings)}
+            else:
+                about = {"fitted_on": development, "unavailable": record, "warnings": []}
+            if self.uses_cohort:
+                cohort = load_cohort(self._made_cohort().output / COHORT_FILE, self.ubm_digest)
+                about["warnings"] += cohort.warnings(settings.score_normalization)
+            write_json(self.output / CALIBRATION_FILE, about)
+
+        self.log.run("calibration", inputs, [*files.values(), CALIBRATION_FILE], work)
+
+    def _means_as(self, base: Pipeline) -> bool:
+        """Tell whether scores mean what those of another pipeline do."""
+        tables = "scoring", "score_normalization", "calibration"
+        return self._enrolled() is base and not self._settings_differ(base, *tables)
+
+    def _fit(self, development: Protocol, fitted_on: Sequence[Pipeline]) -> CalibrationRecord | str:
+        """Fit a calibration on development scores; where none can be fitted, say why."""
+        settings, split = self.recipe.settings, self.recipe.head.development
+        trials = development.trials
+        raw = {str(p.condition): p.raw_scores(split) for p in fitted_on}
+        scores = {
+            name: part.normalized(trials, settings.score_normalization)
+            for name, part in raw.items()
+        }
+        names = settings.calibration.side_information
+        try:
+            sides = [part.side.of_trials(trials, names) for part in raw.values()]
+            described = split if len(raw) == 1 else f"{split} under {', '.join(raw)}"
+            return fit_record(
+                [pool_scores(scores)],
+                [self.origin],
+                fitted_on=described,
+                config=settings.calibration,
+                side=np.concatenate(sides),
+            )
+        except ScoreError as error:
+            return str(error)
+
+
+def _read_record(path: Path) -> CalibrationRecord | str:
+    """Read a calibration, or why there is none."""
+    about = json.loads(path.read_text(encoding="utf-8"))
+    return str(about["unavailable"]) if "unavailable" in about else load_calibration(path)
+
+
+def _raw_file(split: str) -> str:
+    return f"{split}/raw_scores.safetensors"
 
 
 def _enrollment_file(split: str) -> str:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-STAGES = ("features", "ubm", "enrollment", "scoring", "evaluation")
+STAGES = ("features", "ubm", "enrollment", "cohort", "scoring", "calibration", "evaluation")
 
 # To be raised when a change of the program changes what a stage writes.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from speakergmm.corpora import Scores, write_scores
-from speakergmm.errors import ManifestError, ScoreError, problem_report
-from speakergmm.files import remove, value_digest, write_json, writing
-from speakergmm.gmm import DiagonalGMM, Statistics, accumulate, train_ubm
-from speakergmm.gmm.model_file import BackgroundModel, save_background_model, software_versions
+from speakergmm.errors import ConfigError, ManifestError, problem_report
+from speakergmm.files import remove, value_digest, writing
+from speakergmm.gmm import DiagonalGMM, Statistics, TrainingHistory, pool_mixtures, train_ubm
+from speakergmm.gmm.model_file import (
+    BackgroundModel,
+    UbmPart,
+    save_background_model,
+    software_versions,
+)
 from speakergmm.parallel import map_in_order
-from speakergmm.verification import Calibration, fit_calibration, score_trials
+from speakergmm.recipes.raw_scores import RawScores
+from speakergmm.verification import score_trials
+from speakergmm.verification.cohort import pool_statistics, score_cohort
+from speakergmm.verification.side_information import TrialSide
+from speakergmm.verification.trial_normalization import CohortScores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +32,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from speakergmm.corpora import Pools, Protocol, Trials, Utterances
+    from speakergmm.corpora import Pools, Protocol, Trials, Utterance, Utterances
     from speakergmm.features import FrameStore
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Settings
     from speakergmm.recipes.pipeline import Pipeline
-    from speakergmm.verification import EnrollmentConfig
+    from speakergmm.verification import Cohort, EnrollmentConfig
 
 
 def pools_digest(store: FrameStore, pools: Pools) -> str:
@@ -73,9 +80,55 @@ def check_disjoint(
         raise ManifestError(problem_report("splits share speakers; keep them apart", problems))
 
 
-def checkpoint_of(path: Path) -> Path:
+def used_utterances(protocol: Protocol, utterances: Utterances) -> list[Utterance]:
+    """Give the utterances that enroll a model or are in a test, each once."""
+    pools = (*protocol.enrollment.values(), *protocol.tests.values())
+    used = dict.fromkeys(utterance_id for pool in pools for utterance_id in pool)
+    return [utterances[utterance_id] for utterance_id in used]
+
+
+def checkpoint_of(path: Path, part: int = 0) -> Path:
     """Name the file that keeps the state of a training while a model file is being made."""
-    return path.with_name(f"{path.name}.checkpoint")
+    return path.with_name(f"{path.name}.{part}.checkpoint" if part else f"{path.name}.checkpoint")
+
+
+def background_parts(
+    utterances: Mapping[str, Sequence[Utterance]], column: str
+) -> dict[str, list[str]]:
+    """Part the entries of a store by a column of the list: value → entries, by value.
+
+    Parameters
+    ----------
+    utterances : mapping
+        Entry → its utterances.
+    column : str
+        ``"sex"`` or ``"condition"``; ``"none"`` parts nothing.
+
+    Raises
+    ------
+    ManifestError
+        When the column is empty for an utterance, or has the same value for all.
+    """
+    if column == "none":
+        return {}
+    parts: dict[str, list[str]] = {}
+    problems = []
+    for name, members in utterances.items():
+        values = sorted({str(getattr(utterance, column)) for utterance in members})
+        if len(values) != 1 or not values[0]:
+            found = ", ".join(map(repr, values))
+            problems.append(f"{name}: {column} is {found}; expected one value")
+        else:
+            parts.setdefault(values[0], []).append(name)
+    if problems:
+        heading = f"the background model cannot be pooled by {column!r}: fill in the column"
+        raise ManifestError(problem_report(heading, problems))
+    if len(parts) < 2:
+        raise ManifestError(
+            f"the background model cannot be pooled by {column!r}: all utterances have "
+            f"{next(iter(parts), '')!r}; expected two values or more, or pool_by = 'none'"
+        )
+    return dict(sorted(parts.items()))
 
 
 def train_background_model(
@@ -84,6 +137,7 @@ def train_background_model(
     settings: Settings,
     *,
     seed: int,
+    parts: Mapping[str, Sequence[str]] | None = None,
     jobs: Jobs,
     progress: Progress,
 ) -> BackgroundModel:
@@ -91,17 +145,27 @@ def train_background_model(
 
     Killed at any moment and called again, it goes on from the last iteration and writes the same
     bytes: until the model is written, its state is kept beside it.
+
+    Parameters
+    ----------
+    parts : mapping, optional
+        Name → entries of the store: a model is trained on each, and they are pooled.
     """
-    checkpoint = checkpoint_of(path)
-    gmm, history = train_ubm(
-        background,
-        settings.ubm.n_components,
-        config=settings.training,
-        rng=seed,
-        jobs=jobs,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
+    if parts:
+        gmm, history, pooled = _train_parts(
+            path, background, settings, parts, seed=seed, jobs=jobs, progress=progress
+        )
+    else:
+        pooled = ()
+        gmm, history = train_ubm(
+            background,
+            settings.ubm.n_components,
+            config=settings.training,
+            rng=seed,
+            jobs=jobs,
+            checkpoint=checkpoint_of(path),
+            progress=progress,
+        )
     model = BackgroundModel(
         gmm,
         background.front_end,
@@ -111,10 +175,52 @@ def train_background_model(
         background.digest(),
         background.n_frames,
         software_versions(),
+        pooled,
     )
     save_background_model(path, model)
-    remove(checkpoint)
+    for number in range(len(parts or ()) + 1):
+        remove(checkpoint_of(path, number))
     return model
+
+
+def _train_parts(
+    path: Path,
+    background: FrameStore,
+    settings: Settings,
+    parts: Mapping[str, Sequence[str]],
+    *,
+    seed: int,
+    jobs: Jobs,
+    progress: Progress,
+) -> tuple[DiagonalGMM, TrainingHistory, tuple[UbmPart, ...]]:
+    """Train a model on each part of the background, and pool them."""
+    n_components, n_parts = settings.ubm.n_components, len(parts)
+    if n_components < n_parts:
+        raise ConfigError(
+            f"n_components is {n_components}; expected at least one for each of the {n_parts} parts"
+        )
+    mixtures, found = [], []
+    for number, (name, entries) in enumerate(parts.items()):
+        own = background.select(entries)
+        gmm, history = train_ubm(
+            own,
+            n_components // n_parts + (number < n_components % n_parts),
+            config=settings.training,
+            rng=seed,
+            jobs=jobs,
+            checkpoint=checkpoint_of(path, number + 1),
+            progress=progress,
+        )
+        by_frames = settings.ubm.pool_weights == "frames"
+        share = own.n_frames / background.n_frames if by_frames else 1 / n_parts
+        mixtures.append(gmm)
+        found.append(UbmPart(name, gmm.n_components, share, own.n_frames, history))
+    whole = TrainingHistory(
+        (), (), (), (),
+        sum(part.history.seconds for part in found),
+        all(part.history.converged for part in found),
+    )  # fmt: skip
+    return pool_mixtures(mixtures, [part.share for part in found]), whole, tuple(found)
 
 
 def enroll_models(
@@ -122,6 +228,7 @@ def enroll_models(
     enrollment: Pools,
     store: FrameStore,
     ubm: DiagonalGMM,
+    settings: EnrollmentConfig,
     *,
     jobs: Jobs,
     progress: Progress,
@@ -133,17 +240,13 @@ def enroll_models(
     size = len(enrollment), ubm.n_components, ubm.n_features
     n, f, s = np.empty(size[:2]), np.empty(size), np.empty(size)
     n_frames = np.empty(len(enrollment), dtype=np.int64)
-    found = map_in_order(_pool_statistics, enrollment.values(), ubm, store, jobs=jobs)
+    found = map_in_order(pool_statistics, enrollment.values(), ubm, store, settings, jobs=jobs)
     for i, statistics in enumerate(found):
         n[i], f[i], s[i] = statistics.n, statistics.f, statistics.s
         n_frames[i] = statistics.n_frames
         progress.advance()
     with writing(path) as temporary:
         temporary.write_bytes(save({"n": n, "f": f, "s": s, "n_frames": n_frames}))
-
-
-def _pool_statistics(pool: tuple[str, ...], ubm: DiagonalGMM, store: FrameStore) -> Statistics:
-    return accumulate(ubm, store.pooled(pool))
 
 
 class AdaptedModels(Sequence[DiagonalGMM]):
@@ -194,55 +297,59 @@ class PooledTests:
 def score_split(
     enrollment_file: Path,
     protocol: Protocol,
-    tests: Pools,
-    store: FrameStore,
+    pools: tuple[Pools, Pools],
+    stores: tuple[FrameStore, FrameStore],
     ubm: DiagonalGMM,
     settings: Settings,
     *,
+    cohort: Cohort | None = None,
     jobs: Jobs,
     progress: Progress,
-) -> Scores:
-    """Score all trials of a split; ``tests`` are the sides of the store that make up each test."""
+) -> RawScores:
+    """Score all trials of a split, and its models and tests against the cohort.
+
+    Parameters
+    ----------
+    pools, stores : (enrollment, tests)
+        Model and test id → the sides that make it up, and the stores that hold them.
+    """
     row = {model_id: i for i, model_id in enumerate(protocol.enrollment)}
-    rows = [row[model_id] for model_id in protocol.trials.model_ids]
-    values = score_trials(
-        AdaptedModels(enrollment_file, rows, ubm, settings.enrollment),
+    trials = protocol.trials
+    rows = [row[model_id] for model_id in trials.model_ids]
+    models = AdaptedModels(enrollment_file, rows, ubm, settings.enrollment)
+    load_test = PooledTests(stores[1], pools[1])
+    scores = score_trials(
+        models,
         ubm,
-        PooledTests(store, tests),
-        protocol.trials,
-        top_c=settings.scoring.top_c,
+        load_test,
+        trials,
+        **dataclasses.asdict(settings.scoring),
         jobs=jobs,
         progress=progress,
     )
-    return Scores(protocol.trials, values)
+    against = CohortScores()
+    if cohort is not None:
+        against = score_cohort(
+            cohort,
+            ubm,
+            models,
+            trials.test_ids,
+            load_test,
+            settings.scoring,
+            settings.score_normalization.method,
+            jobs=jobs,
+            progress=progress,
+        )
+    side = {
+        "enrollment_speech": _speech_of(trials.model_ids, pools[0], stores[0]),
+        "test_speech": _speech_of(trials.test_ids, pools[1], stores[1]),
+    }
+    return RawScores(scores, against, TrialSide(side))
 
 
-def calibration_on(development: Scores, split: str) -> dict[str, Any]:
-    """Fit a calibration on development scores; where none can be fitted, say why."""
-    try:
-        calibration = fit_calibration(development.target(), development.nontarget())
-    except ScoreError as error:
-        return {"fitted_on": split, "unavailable": str(error)}
-    return {"fitted_on": split, **dataclasses.asdict(calibration)}
-
-
-def read_calibration(path: Path) -> dict[str, Any]:
-    """Read what `calibration_on` gave."""
-    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return about
-
-
-def write_calibrated(
-    files: Mapping[Path, Scores], about: dict[str, Any], calibration_file: Path
-) -> None:
-    """Write scores with their calibrated ratios, where there is a calibration, and write that."""
-    for path, scores in files.items():
-        if "unavailable" in about:
-            write_scores(path, scores)
-        else:
-            calibration = Calibration(about["scale"], about["offset"])
-            write_scores(path, dataclasses.replace(scores, llr=calibration(scores.score)))
-    write_json(calibration_file, about)
+def _speech_of(ids: Sequence[str], pools: Pools, store: FrameStore) -> NDArray[np.float64]:
+    """Seconds of speech of each model or test."""
+    return np.array([store.select(pools[pool_id]).speech_s for pool_id in ids])
 
 
 def data_table(

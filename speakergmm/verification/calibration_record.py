@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from speakergmm.config import check_range
+from speakergmm.config import check_choice, check_range
 from speakergmm.corpora import trial_speakers
 from speakergmm.errors import CalibrationError, ConfigError, ScoreError
 from speakergmm.files import write_json
 from speakergmm.verification.calibration import Calibration, SideTerm, fit_calibration
 from speakergmm.verification.origin import ScoreOrigin
-from speakergmm.verification.side_information import SideName
+from speakergmm.verification.side_information import SIDE_NAMES, SideName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +61,8 @@ class CalibrationConfig:
 
     def __post_init__(self) -> None:
         check_range("p_target", self.p_target, 1e-9, 1 - 1e-9)
+        for name in self.side_information:
+            check_choice("side_information", name, SIDE_NAMES)
         if len(set(self.side_information)) < len(self.side_information):
             raise ConfigError(
                 f"side_information is {list(self.side_information)}; expected each quantity once"

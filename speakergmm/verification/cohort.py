@@ -227,7 +227,7 @@ def build_cohort(
     n = np.empty((n_models, n_components))
     f, s = (np.empty((n_models, n_components, n_features)) for _ in range(2))
     n_frames = np.empty(n_models, dtype=np.int64)
-    found = map_in_order(_pool_statistics, model_pools.values(), ubm, store, enrollment, jobs=jobs)
+    found = map_in_order(pool_statistics, model_pools.values(), ubm, store, enrollment, jobs=jobs)
     for i, statistics in enumerate(found):
         n[i], f[i], s[i] = statistics.n, statistics.f, statistics.s
         n_frames[i] = statistics.n_frames
@@ -248,9 +248,10 @@ def build_cohort(
     )
 
 
-def _pool_statistics(
+def pool_statistics(
     pool: tuple[str, ...], ubm: DiagonalGMM, store: FrameStore, enrollment: EnrollmentConfig
 ) -> Statistics:
+    """Statistics of the pooled frames of some entries of a store, for adaptation."""
     return enrollment.statistics(ubm, store.pooled(pool))
 
 
