@@ -31,7 +31,9 @@ COMMANDS = {
     "ubm": "ubm",
     "enroll": "speakers",
     "verify": "speakers",
+    "cohort": "cohort",
     "score": "score",
+    "calibrate": "calibrate",
     "evaluate": "evaluate",
     "model": "model",
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speakergmm.evaluation import CostModel, Evaluation
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
+    from speakergmm.recipes import Settings
     from speakergmm.verification import EnrollmentConfig
 
 LOG_EVERY_S = 10.0
@@ -69,6 +70,36 @@ quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
+cohort_option = click.option(
+    "--cohort",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Cohort for score normalization, from `cohort make` or a recipe.",
+)
+normalization_option = click.option(
+    "--normalization",
+    type=click.Choice(["z", "t", "zt", "s", "as"]),
+    help="Score normalization by the cohort.  [default: s where there is a cohort, else none]",
+)
+top_n_option = click.option(
+    "--top-n",
+    type=click.IntRange(min=2),
+    help="Of --normalization as: the cohort scores that count.  [default: 50]",
+)
+calibration_option = click.option(
+    "--calibration",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Calibration, from `calibrate` or a recipe: scores become log-likelihood ratios.",
+)
+scorer_option = click.option(
+    "--scorer",
+    type=click.Choice(["exact", "linear"]),
+    help="Log-likelihood ratios, or their linear approximation.  [default: exact]",
+)
+top_c_option = click.option(
+    "--top-c",
+    type=click.IntRange(min=1),
+    help="Score by the so many best components of each frame; 5 to 10 are usual.  [default: all]",
+)
 relevance_option = click.option(
     "--relevance-factor",
     type=float,
@@ -81,6 +112,37 @@ def enrollment_config(relevance_factor: float | None) -> EnrollmentConfig:
     from speakergmm.verification import EnrollmentConfig
 
     return EnrollmentConfig() if relevance_factor is None else EnrollmentConfig(relevance_factor)
+
+
+def scoring_settings(
+    relevance_factor: float | None,
+    scorer: str | None,
+    top_c: int | None,
+    normalization: str | None,
+    top_n: int | None,
+    cohort: Path | None,
+) -> Settings:
+    """Give the settings of enrollment, scoring and normalization that options ask for."""
+    from speakergmm.recipes import load_settings
+
+    if top_n is not None and normalization != "as":
+        raise click.UsageError("--top-n is for --normalization as; give both, or neither.")
+    if normalization is None and cohort is not None:
+        normalization = "s"
+    given = {
+        "enrollment.relevance_factor": relevance_factor,
+        "scoring.scorer": scorer,
+        "scoring.top_c": top_c,
+        "score_normalization.method": normalization,
+        "score_normalization.top_n": top_n,
+    }
+    return load_settings(None, {name: str(v) for name, v in given.items() if v is not None})
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what makes an answer less certain, a line each."""
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
 
 
 @contextmanager

@@ -119,6 +119,110 @@ def run(
     click.echo(f"Report: {output / 'report.html'}   scores: {output / 'scores.csv'}")
 
 
+@recipe.command()
+@click.argument("path", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option(
+    "--corpus",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the recordings that the recipe's lists name.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the results; what is current there is used again.",
+)
+@click.option("--scorers", is_flag=True, help="Compare exact, top-10, top-5 and linear scores.")
+@click.option("--normalizations", is_flag=True, help="Compare none, z, t, zt, s and as.")
+@click.option(
+    "--variant",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE[,...]",
+    help="Compare also these settings, such as enrollment.relevance_factor=8; may be repeated.",
+)
+@noise_option
+@set_option
+@jobs_option
+@scheduler_option
+@quiet_option
+def variants(
+    path: Path,
+    corpus: Path,
+    output: Path,
+    scorers: bool,
+    normalizations: bool,
+    given: tuple[str, ...],
+    noise: Path | None,
+    settings: tuple[str, ...],
+    jobs: int | None,
+    scheduler: str | None,
+    quiet: bool,
+) -> None:
+    """Score RECIPE in several ways side by side, each with a calibration of its own.
+
+    Frames and background model are the same for all. The table says what a trial costs, how much
+    scores agree with those of the first line, and the error rates; choose by development.
+
+    \b
+    Examples:
+      speakergmm recipe variants recipes/speech_commands --corpus DIR --output out --scorers
+      speakergmm recipe variants recipes/speech_commands --corpus DIR --output out \\
+        --normalizations
+      speakergmm recipe variants recipes/speech_commands --corpus DIR --output out \\
+        --variant enrollment.relevance_factor=8 --variant enrollment.iterations=2,scoring.top_c=5
+    """
+    from speakergmm.cli.console import print_table
+    from speakergmm.evaluation.wording import format_interval, format_value
+    from speakergmm.recipes.variants import NORMALIZATIONS, SCORERS, compare_variants
+
+    chosen: dict[str, dict[str, str]] = {}
+    if scorers:
+        chosen |= SCORERS
+    if normalizations:
+        chosen |= NORMALIZATIONS
+    chosen |= {text: parse_settings(text.split(",")) for text in given}
+    if not chosen:
+        raise click.UsageError("nothing to compare: give --scorers, --normalizations or --variant.")
+    with (
+        chosen_workers(jobs, scheduler) as workers,
+        showing_progress(quiet=quiet) as progress,
+    ):
+        found = compare_variants(
+            path,
+            corpus,
+            output,
+            chosen,
+            overrides=parse_settings(settings),
+            noise=noise,
+            jobs=workers,
+            progress=progress,
+        )
+    splits = list(found[0].evaluations)
+    header = ["", "µs a trial", "correlation", "LLR difference"]
+    for split in splits:
+        header += [f"EER {split}", "(95 % interval)", "minDCF", "minCllr", "Cllr"]
+    rows = []
+    for variant in found:
+        difference = variant.llr_difference
+        row = [
+            variant.name,
+            f"{variant.microseconds:.1f}",
+            f"{variant.correlation:.4f}",
+            "" if difference is None else f"{difference:.3f}",
+        ]
+        for split in splits:
+            metrics = variant.evaluations[split].metrics
+            interval = format_interval("eer", metrics["eer"])
+            row += [format_value("eer", metrics["eer"].value), f"({interval})" if interval else ""]
+            for name in ("min_dcf", "min_cllr", "cllr"):
+                row.append(format_value(name, metrics[name].value) if name in metrics else "")
+        rows.append(row)
+    print_table(header, rows)
+    click.echo(f"Numbers: {output / 'variants.csv'}, {output / 'variants.json'}")
+
+
 @recipe.command("list")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="recipes")
 def list_recipes(folder: Path) -> None:

@@ -8,13 +8,21 @@ import click
 
 from speakergmm.cli.console import (
     audio_option,
+    calibration_option,
     chosen_workers,
+    cohort_option,
     frames_option,
     jobs_option,
+    normalization_option,
+    print_warnings,
     quiet_option,
     relevance_option,
     scheduler_option,
+    scorer_option,
+    scoring_settings,
     showing_progress,
+    top_c_option,
+    top_n_option,
     ubm_option,
 )
 
@@ -38,11 +46,12 @@ from speakergmm.cli.console import (
 @audio_option
 @frames_option
 @relevance_option
-@click.option(
-    "--top-c",
-    type=click.IntRange(min=1),
-    help="Score by the so many best components of each frame; 5 to 10 are usual.  [default: all]",
-)
+@top_c_option
+@scorer_option
+@cohort_option
+@normalization_option
+@top_n_option
+@calibration_option
 @jobs_option
 @scheduler_option
 @quiet_option
@@ -55,6 +64,11 @@ def score(
     frames: Path | None,
     relevance_factor: float | None,
     top_c: int | None,
+    scorer: str | None,
+    cohort: Path | None,
+    normalization: str | None,
+    top_n: int | None,
+    calibration: Path | None,
     jobs: int | None,
     scheduler: str | None,
     quiet: bool,
@@ -71,19 +85,20 @@ def score(
       speakergmm score lists/ --utterances utterances.csv --audio /data --ubm ubm.safetensors \\
           --output scores.csv && speakergmm evaluate scores.csv
       speakergmm score lists/ --utterances utterances.csv --ubm ubm.safetensors --top-c 5
-    """
-    from speakergmm.cli.console import enrollment_config
-    from speakergmm.recipes import Settings, score_lists
-    from speakergmm.verification import ScoringConfig
+      speakergmm score lists/ --utterances utterances.csv --ubm ubm.safetensors \\
+          --cohort cohort.safetensors --calibration calibration.json
 
-    settings = Settings(
-        enrollment=enrollment_config(relevance_factor), scoring=ScoringConfig(top_c)
-    )
+    Beside the scores, scores.origin.json says what made them, so that a calibration is not used on
+    scores of another kind.
+    """
+    from speakergmm.recipes import score_lists
+
+    settings = scoring_settings(relevance_factor, scorer, top_c, normalization, top_n, cohort)
     with (
         chosen_workers(jobs, scheduler) as workers,
         showing_progress(quiet=quiet) as progress,
     ):
-        scores = score_lists(
+        scored = score_lists(
             lists,
             utterances,
             ubm,
@@ -91,12 +106,16 @@ def score(
             settings,
             audio=audio,
             frames=frames,
+            cohort=cohort,
+            calibration=calibration,
             jobs=workers,
             progress=progress,
         )
+    scores = scored.scores
     n_target = int(scores.trials.is_target.sum())
     click.echo(
         f"{output}: {len(scores.trials):,} trials of {len(scores.trials.model_ids):,} models and "
         f"{len(scores.trials.test_ids):,} tests ({n_target:,} same speaker, "
         f"{len(scores.trials) - n_target:,} different)"
     )
+    print_warnings(scored.warnings)

@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from speakergmm.cli.app import EXIT_REJECTED
-from speakergmm.cli.console import json_option, relevance_option, ubm_option
+from speakergmm.cli.console import (
+    calibration_option,
+    cohort_option,
+    json_option,
+    print_warnings,
+    relevance_option,
+    ubm_option,
+)
 
 store_option = click.option(
     "--store",
@@ -48,8 +55,7 @@ def enroll(speaker_id: str, files: tuple[Path, ...], ubm: Path, store: Path, as_
         f"{speaker_id}: {report.speech_s:.1f} s of speech from {len(files)} recording(s) added; "
         f"{report.total_speech_s:.1f} s from {report.n_recordings} in all, in {store}"
     )
-    for warning in report.warnings:
-        click.echo(f"warning: {warning}")
+    print_warnings(report.warnings)
 
 
 @click.command()
@@ -60,8 +66,11 @@ def enroll(speaker_id: str, files: tuple[Path, ...], ubm: Path, store: Path, as_
 @click.option(
     "--threshold",
     type=float,
-    help="Accept from this score on; `speakergmm evaluate` finds one on trials of yours.",
+    help="Accept from this score on; with --calibration, from this log-likelihood ratio on.  "
+    "[default: the calibration's]",
 )
+@calibration_option
+@cohort_option
 @relevance_option
 @json_option
 @click.pass_context
@@ -72,42 +81,51 @@ def verify(
     ubm: Path,
     store: Path,
     threshold: float | None,
+    calibration: Path | None,
+    cohort: Path | None,
     relevance_factor: float | None,
     as_json: bool,
 ) -> None:
     """Decide whether FILE is speaker ID.
 
-    The score is the mean log-likelihood ratio per frame between the speaker's model and the
-    background model. Its scale depends on the model and on the speech, so the threshold must come
-    from trials that are like yours: score a list, then evaluate it.
+    A score has no meaning by itself: its scale depends on the model and on the speech. A
+    calibration, which `speakergmm calibrate` makes of recordings of yours, turns it into a
+    log-likelihood ratio, and has a threshold.
 
     Exit status: 0 accepted, 3 rejected, 1 when it cannot be decided.
 
     \b
     Examples:
-      speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5
+      speakergmm calibrate recordings/ --ubm ubm.safetensors
+      speakergmm verify alice unknown.wav --ubm ubm.safetensors --calibration calibration.json
       speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5 --json
     """
-    if threshold is None:
+    if threshold is None and calibration is None:
         raise click.UsageError(
-            "no threshold: a score means nothing without one. Score trials of your own speakers "
-            "(`speakergmm score`), let `speakergmm evaluate` find the threshold, and give it with "
-            "--threshold."
+            "no threshold: a score means nothing without one. Calibrate with recordings of your "
+            "own speakers (`speakergmm calibrate`), and give the result with --calibration; or "
+            "give a threshold with --threshold."
         )
     from speakergmm.cli.console import enrollment_config
     from speakergmm.verification import Verifier
 
-    verifier = Verifier.load(ubm, store, enrollment=enrollment_config(relevance_factor))
+    given = None if relevance_factor is None else enrollment_config(relevance_factor)
+    verifier = Verifier.load(ubm, store, enrollment=given, calibration=calibration, cohort=cohort)
     result = verifier.verify(speaker_id, file, threshold=threshold)
     if as_json:
         click.echo(json.dumps(result.to_json()))
     else:
         relation = "at or above" if result.accepted else "below"
+        value = f"score {result.score:.4f}"
+        if result.llr is not None:
+            value += f", log-likelihood ratio {result.llr:.2f}"
         click.echo(
-            f"{'accepted' if result.accepted else 'rejected'}: {file} as {speaker_id!r}, score "
-            f"{result.score:.4f}, {relation} the threshold {threshold:g} "
-            f"({result.speech_s:.1f} s of speech)"
+            f"{'accepted' if result.accepted else 'rejected'}: {file} as {speaker_id!r}, {value}, "
+            f"{relation} the threshold {result.threshold:.4g} ({result.speech_s:.1f} s of speech)"
         )
-        for warning in result.warnings:
-            click.echo(f"warning: {warning}")
+        if result.llr is not None:
+            from speakergmm.evaluation.wording import ratio_sentence
+
+            click.echo(ratio_sentence(result.llr))
+        print_warnings(result.warnings)
     ctx.exit(0 if result.accepted else EXIT_REJECTED)

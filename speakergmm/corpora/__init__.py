@@ -13,6 +13,7 @@ from speakergmm.corpora.protocols import Protocol, read_protocol, read_split
 from speakergmm.corpora.trials import (
     Scores,
     Trials,
+    align_scores,
     all_against_all,
     pool_scores,
     read_scores,
@@ -28,6 +29,7 @@ __all__ = [
     "Trials",
     "Utterance",
     "Utterances",
+    "align_scores",
     "all_against_all",
     "locate_recording",
     "pool_scores",

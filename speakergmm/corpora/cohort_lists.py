@@ -12,6 +12,7 @@ from speakergmm.errors import CohortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from speakergmm.corpora.manifests import Durations, Pools, Utterance, Utterances
 
@@ -93,6 +94,18 @@ def cohort_lists(
             "recordings, or a smaller enrollment_s and test_s"
         )
     return lists
+
+
+def cached(durations: Durations) -> Durations:
+    """Look up each recording's length once."""
+    known: dict[Path, float] = {}
+
+    def look_up(path: Path) -> float:
+        if path not in known:
+            known[path] = durations(path)
+        return known[path]
+
+    return look_up
 
 
 def length_s(utterance: Utterance, durations: Durations) -> float:

@@ -106,6 +106,22 @@ def _check_header(
             problems.add(1, f"column {column!r} stands there twice")
 
 
+def read_header(path: Path) -> list[str]:
+    """Read the names of a list's columns; empty where it has none.
+
+    Raises
+    ------
+    ManifestError
+        When the file cannot be read as text.
+    """
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+    try:
+        cells = next((cells for cells in reader if not _is_blank(cells)), [])
+    except csv.Error:
+        return []
+    return [cell.strip() for cell in cells]
+
+
 def read_rows(
     path: Path,
     required: Sequence[str],

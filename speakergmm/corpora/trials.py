@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speakergmm.corpora.tables import Problems, format_table, number, read_rows
+from speakergmm.errors import ManifestError
 from speakergmm.files import write_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ class Trials:
     """N comparisons of a model with a test.
 
     ``model_index`` and ``test_index`` (N,) point into ``model_ids`` and ``test_ids``;
-    ``is_target`` (N,) is True where both are the same speaker.
+    ``is_target`` (N,) is True where both are the same speaker. ``model_speaker`` (M,) and
+    ``test_speaker`` (K,) number the speakers, where these are known otherwise than by the target
+    trials.
     """
 
     model_ids: tuple[str, ...]
@@ -34,6 +37,8 @@ class Trials:
     model_index: NDArray[np.int32]
     test_index: NDArray[np.int32]
     is_target: NDArray[np.bool_]
+    model_speaker: NDArray[np.intp] | None = None
+    test_speaker: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.model_index)
@@ -181,16 +186,77 @@ def pool_scores(parts: Mapping[str, Scores]) -> Scores:
     return Scores(trials, np.concatenate([scores.score for scores in every]))
 
 
-def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Tell the speakers of models (M,) and tests (K,) apart by what the target trials say.
+def align_scores(every: Sequence[Scores], names: Sequence[str]) -> list[Scores]:
+    """Bring score lists of the same trials into the order of the first.
 
-    A target trial says that its model and its test are one speaker; what no target trial joins is
-    taken for different speakers.
+    Raises
+    ------
+    ManifestError
+        When they are not of the same trials with the same labels: how many differ, and the first.
+    """
+    first = every[0].trials
+    aligned = [every[0]]
+    own = _pair_codes(first, first)
+    order = np.argsort(own)
+    for scores, name in zip(every[1:], names[1:], strict=True):
+        codes = _pair_codes(scores.trials, first)
+        place = np.argsort(codes)
+        if len(codes) != len(own) or not np.array_equal(codes[place], own[order]):
+            raise ManifestError(_mismatch(first, scores.trials, names[0], name))
+        index = np.empty(len(own), dtype=np.intp)
+        index[order] = place
+        if not np.array_equal(scores.trials.is_target[index], first.is_target):
+            n = int((scores.trials.is_target[index] != first.is_target).sum())
+            raise ManifestError(
+                f"{name}: {n:,} of {len(own):,} trials have another label than in {names[0]}; "
+                "expected the same trials: correct one of them"
+            )
+        llr = None if scores.llr is None else scores.llr[index]
+        aligned.append(Scores(first, scores.score[index], llr))
+    return aligned
+
+
+def _pair_codes(trials: Trials, reference: Trials) -> NDArray[np.int64]:
+    """Give each trial a number by the ids of a reference, below 0 where it has none of them."""
+    models = {model: i for i, model in enumerate(reference.model_ids)}
+    tests = {test: i for i, test in enumerate(reference.test_ids)}
+    model = np.array([models.get(m, -1) for m in trials.model_ids], dtype=np.int64)
+    test = np.array([tests.get(t, -1) for t in trials.test_ids], dtype=np.int64)
+    known = (model[trials.model_index] >= 0) & (test[trials.test_index] >= 0)
+    codes = model[trials.model_index] * len(tests) + test[trials.test_index]
+    codes[~known] = -1 - np.arange(int((~known).sum()))
+    return codes
+
+
+def _mismatch(first: Trials, other: Trials, first_name: str, other_name: str) -> str:
+    pairs = [
+        {(t.model_ids[m], t.test_ids[k]) for m, k in zip(t.model_index, t.test_index, strict=True)}
+        for t in (first, other)
+    ]
+    parts = []
+    for only, name in ((pairs[0] - pairs[1], first_name), (pairs[1] - pairs[0], other_name)):
+        if only:
+            model, test = min(only)
+            parts.append(f"{len(only):,} only in {name}, such as {model} with {test}")
+    return (
+        f"{first_name} and {other_name} are not of the same trials: {'; '.join(parts)}; score the "
+        "same list with both systems"
+    )
+
+
+def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Tell the speakers of models (M,) and tests (K,) apart.
+
+    Where the list does not number them, by what the target trials say: that their model and their
+    test are one speaker. What no target trial joins is then taken for different speakers.
 
     Returns
     -------
     model_speaker, test_speaker, n_speakers
     """
+    if trials.model_speaker is not None and trials.test_speaker is not None:
+        speakers = np.unique(np.concatenate([trials.model_speaker, trials.test_speaker]))
+        return trials.model_speaker, trials.test_speaker, len(speakers)
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

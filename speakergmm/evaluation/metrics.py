@@ -11,6 +11,7 @@ import numpy as np
 from speakergmm.config import check_range
 from speakergmm.evaluation.roc import (
     check_scores,
+    group_ratios,
     hull_groups,
     roc,
     roc_convex_hull,
@@ -199,8 +200,7 @@ def min_cllr_of_groups(n_target: NDArray[np.float64], n_nontarget: NDArray[np.fl
     """Cllr in bits of groups of trials that each get the ratio of their own counts."""
     share_target = n_target / n_target.sum()
     share_nontarget = n_nontarget / n_nontarget.sum()
-    with np.errstate(divide="ignore"):
-        llr = np.log(share_target) - np.log(share_nontarget)
+    llr = group_ratios(n_target, n_nontarget)
     # A group of one kind only has an infinite ratio, which costs that kind nothing.
     mixed = (share_target > 0) & (share_nontarget > 0)
     miss = share_target[mixed] @ np.logaddexp(0.0, -llr[mixed])

@@ -93,9 +93,9 @@ def roc(target: ArrayLike, nontarget: ArrayLike) -> Roc:
     return Roc(threshold, p_miss, p_fa)
 
 
-def hull_groups(
+def hull_starts(
     n_target: NDArray[np.float64], n_nontarget: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> NDArray[np.intp]:
     """Pool adjacent violators: merge groups until the share of targets rises from each to the next.
 
     The boundaries of the merged groups are the vertices of the ROC convex hull (Fawcett and
@@ -109,15 +109,31 @@ def hull_groups(
 
     Returns
     -------
-    n_target, n_nontarget : (H,)
-        H ≤ B.
+    (H,)
+        The first group of each merged one; H ≤ B.
     """
     from scipy.optimize import isotonic_regression
 
     total = n_target + n_nontarget
-    fit = isotonic_regression(n_target / total, weights=total)
-    starts = fit.blocks[:-1]
+    starts: NDArray[np.intp] = isotonic_regression(n_target / total, weights=total).blocks[:-1]
+    return starts
+
+
+def hull_groups(
+    n_target: NDArray[np.float64], n_nontarget: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the counts of the merged groups (H,) that `hull_starts` finds."""
+    starts = hull_starts(n_target, n_nontarget)
     return np.add.reduceat(n_target, starts), np.add.reduceat(n_nontarget, starts)
+
+
+def group_ratios(
+    n_target: NDArray[np.float64], n_nontarget: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Log-likelihood ratio of each group by its own counts; infinite where it has one kind only."""
+    with np.errstate(divide="ignore"):
+        log_target = np.log(n_target / n_target.sum())
+        return np.asarray(log_target - np.log(n_nontarget / n_nontarget.sum()))
 
 
 def roc_convex_hull(

@@ -20,6 +20,9 @@ LABELS = {
     "min_cllr": "minCllr",
     "cllr": "Cllr",
 }
+# No model of speech knows more than this: larger ratios say little about the world.
+MOST_TIMES = 1_000_000
+
 PERCENT = frozenset({"eer", "eer_interpolated"})
 
 
@@ -76,12 +79,27 @@ def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
     return sentences[name]
 
 
+def ratio_sentence(llr: float) -> str:
+    """Say what the log-likelihood ratio of one trial means."""
+    if llr == 0:
+        return "Such a score speaks for neither the claimed speaker nor a stranger."
+    likelier, other = "the claimed speaker", "a stranger"
+    if llr < 0:
+        likelier, other = other, likelier
+    times = math.exp(min(abs(llr), math.log(MOST_TIMES)))
+    shown = f"{times:,.2g}" if times < 10 else f"{times:,.0f}"
+    more = "more than " if abs(llr) > math.log(MOST_TIMES) else "about "
+    return f"Such a score is {more}{shown} times as likely from {likelier} as from {other}."
+
+
 def calibration_sentence(calibration: Mapping[str, Any]) -> str:
     """Say where the log-likelihood ratios come from, or why there are none."""
     if "unavailable" in calibration:
         return f"Scores are not calibrated: {calibration['unavailable']}."
+    terms = calibration.get("side", ())
+    depends = f", both depending on {', '.join(t['name'] for t in terms)}," if terms else ""
     return (
         f"Log-likelihood ratios are {calibration['scale']:.3g} times the score, "
-        f"{calibration['offset']:+.3g}, fitted on the split {calibration['fitted_on']}; that "
-        "split's own actual DCF and Cllr are therefore optimistic."
+        f"{calibration['offset']:+.3g}{depends} fitted on {calibration['fitted_on']}; that split's "
+        "own actual DCF and Cllr are therefore optimistic."
     )

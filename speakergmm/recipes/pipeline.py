@@ -11,7 +11,7 @@ import numpy as np
 
 from speakergmm.audio import duration_s
 from speakergmm.corpora import pool_scores, write_scores
-from speakergmm.corpora.cohort_lists import CohortLists, cohort_lists, median_pool_s
+from speakergmm.corpora.cohort_lists import CohortLists, cached, cohort_lists, median_pool_s
 from speakergmm.errors import ScoreError
 from speakergmm.features.extraction import extract_sides
 from speakergmm.features.sides import by_name, pooled_sides, training_sides
@@ -30,6 +30,7 @@ from speakergmm.verification.calibration_record import (
 )
 from speakergmm.verification.cohort import build_cohort
 from speakergmm.verification.cohort_file import load_cohort, save_cohort
+from speakergmm.verification.origin import origin_path, write_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -233,13 +234,7 @@ class Pipeline:
         """Make the cohort's lists of the background, as long as the development's."""
         head, config = self.recipe.head, self.recipe.settings.score_normalization
         development = protocols[head.development]
-        known: dict[Path, float] = {}
-
-        def length_s(path: Path) -> float:
-            if path not in known:
-                known[path] = duration_s(path)
-            return known[path]
-
+        length_s = cached(duration_s)
         enrollment_s, test_s = config.enrollment_s, config.test_s
         return cohort_lists(
             (u for u in utterances.values() if u.split == head.background),
@@ -458,11 +453,9 @@ class Pipeline:
                 raw = self.raw_scores(split)
                 scores = raw.normalized(protocol.trials, settings.score_normalization)
                 if isinstance(record, CalibrationRecord):
-                    names = [term.name for term in record.calibration.side]
-                    side = raw.side.of_trials(protocol.trials, names) if names else None
-                    llr = record.calibration(scores.score, side)
-                    scores = dataclasses.replace(scores, llr=llr)
+                    scores = raw.calibrated(scores, record)
                 write_scores(self.output / files[split], scores)
+                write_origin(self.output / files[split], self.origin)
             if isinstance(record, CalibrationRecord):
                 about = record.to_json() | {"warnings": list(record.warnings)}
             else:
@@ -472,7 +465,8 @@ class Pipeline:
                 about["warnings"] += cohort.warnings(settings.score_normalization)
             write_json(self.output / CALIBRATION_FILE, about)
 
-        self.log.run("calibration", inputs, [*files.values(), CALIBRATION_FILE], work)
+        outputs = [*files.values(), *(str(origin_path(f)) for f in files.values())]
+        self.log.run("calibration", inputs, [*outputs, CALIBRATION_FILE], work)
 
     def _means_as(self, base: Pipeline) -> bool:
         """Tell whether scores mean what those of another pipeline do."""

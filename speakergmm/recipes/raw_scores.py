@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Trials
-    from speakergmm.verification import NormalizationConfig
+    from speakergmm.verification import CalibrationRecord, NormalizationConfig
 
     Floats = NDArray[np.float64]
 
@@ -45,6 +45,12 @@ class RawScores:
     def normalized(self, trials: Trials, config: NormalizationConfig) -> Scores:
         """Give the trials with normalized scores."""
         return Scores(trials, normalize_trials(self.score, trials, self.cohort, config))
+
+    def calibrated(self, scores: Scores, record: CalibrationRecord) -> Scores:
+        """Give normalized scores with their log-likelihood ratios."""
+        names = [term.name for term in record.calibration.side]
+        side = self.side.of_trials(scores.trials, names) if names else None
+        return dataclasses.replace(scores, llr=record.calibration(scores.score, side))
 
 
 def save_raw_scores(path: Path, raw: RawScores) -> None:

@@ -17,7 +17,7 @@ from speakergmm.errors import CalibrationError, ConfigError, ScoreError
 from speakergmm.files import write_json
 from speakergmm.verification.calibration import Calibration, SideTerm, fit_calibration
 from speakergmm.verification.origin import ScoreOrigin
-from speakergmm.verification.side_information import SIDE_NAMES, SideName
+from speakergmm.verification.side_information import SIDE_NAMES, SideName, side_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,6 +130,67 @@ class CalibrationRecord:
         for i, (own, other) in enumerate(zip(self.origins, origins, strict=True)):
             if own is not None and other is not None:
                 own.check(other, holder if len(origins) == 1 else f"{holder}, system {i}")
+
+    def single_origin(self, holder: str) -> ScoreOrigin:
+        """Give the origin of the one system whose scores are calibrated.
+
+        Raises
+        ------
+        CalibrationError
+            When several are fused, or it is not known what made the scores.
+        """
+        if len(self.origins) != 1 or self.origins[0] is None:
+            what = "fuses several systems" if len(self.origins) > 1 else "does not say"
+            raise CalibrationError(
+                f"{holder}: {what}, so it is not known what made its scores; calibrate with "
+                "recordings, or with scores that `score` wrote"
+            )
+        return self.origins[0]
+
+    def of_trial(self, score: float, side: Mapping[str, float]) -> float:
+        """Give the log-likelihood ratio of one trial of one system.
+
+        Parameters
+        ----------
+        side : mapping
+            As `TrialSide.values`, of the trial.
+
+        Raises
+        ------
+        CalibrationError
+            When the calibration needs what is not known.
+        """
+        missing = [term.name for term in self.calibration.side if term.name not in side]
+        if missing:
+            raise CalibrationError(
+                f"the calibration needs {', '.join(missing)}, which is not known of this trial; "
+                "calibrate without it"
+            )
+        known = [
+            side_quantity(term.name, np.array([side[term.name]])) for term in self.calibration.side
+        ]
+        return float(self.calibration([score], np.column_stack(known) if known else None)[0])
+
+    def calibrated(self, systems: Sequence[Scores]) -> Scores:
+        """Give the first system's scored trials with the ratios that all systems' scores make.
+
+        Where several are fused, the ratio is also the score.
+
+        Parameters
+        ----------
+        systems : sequence of Scores
+            Of the same trials in the same order.
+
+        Raises
+        ------
+        ScoreError
+            When the calibration needs side information, which a score file does not hold.
+        """
+        first = systems[0]
+        if len(systems) == 1:
+            return dataclasses.replace(first, llr=self.calibration(first.score))
+        llr = self.calibration(np.column_stack([scores.score for scores in systems]))
+        return dataclasses.replace(first, score=llr, llr=llr)
 
     def to_json(self) -> dict[str, Any]:
         """Give the content of the calibration file."""

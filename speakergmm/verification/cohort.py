@@ -137,6 +137,18 @@ class Cohort:
             return (text,)
         return ()
 
+    def described(self) -> dict[str, Any]:
+        """Say what is in it, for a person or a program."""
+        return {
+            "ubm": self.ubm,
+            "enrollment": dataclasses.asdict(self.enrollment),
+            "n_speakers": self.n_speakers,
+            "n_models": len(self.model_speakers),
+            "n_tests": len(self.test_speakers),
+            "n_test_frames": len(self.frames),
+            "sources": [dataclasses.asdict(source) for source in self.sources],
+        }
+
     def models(self, ubm: DiagonalGMM) -> Sequence[DiagonalGMM]:
         """Give the speaker models, made when they are asked for."""
         return _CohortModels(self, ubm)
@@ -144,6 +156,21 @@ class Cohort:
     def test_frames(self, number: int) -> NDArray[np.float32]:
         """Frames (T, D) of a test."""
         return self.frames[self.bounds[number] : self.bounds[number + 1]]
+
+    def check_enrollment(self, enrollment: EnrollmentConfig) -> None:
+        """Refuse models that are adapted in another way than the cohort's.
+
+        Raises
+        ------
+        CohortError
+            With both settings.
+        """
+        if enrollment != self.enrollment:
+            raise CohortError(
+                f"the cohort's models are adapted with {_described(self.enrollment)}, those of the "
+                f"trials with {_described(enrollment)}; expected the same: adapt alike, or make "
+                "the cohort anew"
+            )
 
     def check_apart(self, utterances: Iterable[Utterance]) -> None:
         """Refuse trials that hold speech or speakers of the cohort.
@@ -184,6 +211,13 @@ class Cohort:
                     problems,
                 )
             )
+
+
+def _described(enrollment: EnrollmentConfig) -> str:
+    return (
+        f"relevance factor {enrollment.relevance_factor:g}, {enrollment.parameters}, "
+        f"{enrollment.iterations} iteration(s)"
+    )
 
 
 class _CohortModels(Sequence["DiagonalGMM"]):

@@ -43,13 +43,13 @@ def save_cohort(path: Path | str, cohort: Cohort) -> None:
         temporary.write_bytes(content)
 
 
-def load_cohort(path: Path | str, ubm_digest: str) -> Cohort:
+def load_cohort(path: Path | str, ubm_digest: str | None = None) -> Cohort:
     """Read a cohort file and check it.
 
     Parameters
     ----------
-    ubm_digest : str
-        Of the background model that it is to be used with.
+    ubm_digest : str, optional
+        Of the background model that it is to be used with; default: any.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def load_cohort(path: Path | str, ubm_digest: str) -> Cohort:
         raise CohortError(
             f"{path}: not a cohort file, or a damaged one ({error}); copy or make it again"
         ) from None
-    if cohort.ubm != ubm_digest:
+    if ubm_digest is not None and cohort.ubm != ubm_digest:
         raise CohortError(
             f"{path}: made with the background model {cohort.ubm[:12]}, not with "
             f"{ubm_digest[:12]}; give that model, or make a cohort with this one"

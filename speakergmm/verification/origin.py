@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.config import config_from_table
-from speakergmm.errors import CalibrationError
+from speakergmm.errors import CalibrationError, ConfigError
+from speakergmm.files import file_digest, write_json
 from speakergmm.verification.enrollment import EnrollmentConfig
 from speakergmm.verification.scoring import ScoringConfig
 
@@ -91,3 +94,37 @@ class ScoreOrigin:
         )
         texts = (entry[name] for name in ("normalization", "cohort"))
         return cls(str(entry["ubm"]), scoring, enrollment, *map(str, texts))
+
+
+def origin_path(scores: Path | str) -> Path:
+    """Name the file beside a score file that says where its scores come from."""
+    return Path(scores).with_suffix(".origin.json")
+
+
+def write_origin(scores: Path | str, origin: ScoreOrigin) -> None:
+    """Write beside a score file where its scores come from, atomically."""
+    write_json(origin_path(scores), {"scores": file_digest(scores), "origin": origin.to_json()})
+
+
+def read_origin(scores: Path | str) -> ScoreOrigin | None:
+    """Read where a score file's scores come from; None where nothing says it.
+
+    What stands beside a file that was changed since says nothing about it.
+
+    Raises
+    ------
+    CalibrationError
+        When the file beside it is damaged.
+    """
+    path = origin_path(scores)
+    if not path.exists():
+        return None
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        if entry["scores"] != file_digest(scores):
+            return None
+        return ScoreOrigin.from_json(entry["origin"], str(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise CalibrationError(f"{error}; remove it, or score again") from None
+        raise CalibrationError(f"{path}: damaged ({error}); remove it, or score again") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -65,6 +65,21 @@ class NormalizationConfig:
     def label(self) -> str:
         """The method, with what else decides the scale of its scores."""
         return f"as-{self.top_n}" if self.method == "as" else self.method
+
+    @classmethod
+    def from_label(cls, label: str) -> NormalizationConfig:
+        """Read what `label` gave.
+
+        Raises
+        ------
+        ConfigError
+            When it is none.
+        """
+        method, _, top_n = label.partition("-")
+        settings: dict[str, Any] = {"method": method}
+        if top_n:
+            settings["top_n"] = int(top_n) if top_n.isdecimal() else top_n
+        return cls(**settings)
 
 
 @dataclass(frozen=True, eq=False)

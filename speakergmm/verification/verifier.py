@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from speakergmm.audio import recording_info
 from speakergmm.audio.quality import Quality, recording_quality
 from speakergmm.config import check_range
+from speakergmm.corpora import all_against_all
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features import FrontEnd, pooled_frames
 from speakergmm.features.sides import is_pooled
@@ -18,14 +21,19 @@ from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics, accumulate
 from speakergmm.gmm.model_file import load_background_model, model_digest
 from speakergmm.parallel import single_threaded_libraries
+from speakergmm.verification.calibration_record import CalibrationRecord, load_calibration
+from speakergmm.verification.cohort import Cohort, score_cohort
+from speakergmm.verification.cohort_file import load_cohort
 from speakergmm.verification.enrollment import EnrollmentConfig
+from speakergmm.verification.linear import linear_score
 from speakergmm.verification.ratio import log_likelihood_ratio
-from speakergmm.verification.speaker_store import SpeakerStore
+from speakergmm.verification.scoring import ScoringConfig
+from speakergmm.verification.speaker_store import Enrollment, SpeakerStore
+from speakergmm.verification.trial_normalization import NormalizationConfig, normalize_trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from speakergmm.gmm.model_file import BackgroundModel
@@ -66,9 +74,10 @@ class EnrollmentReport:
 class Verification:
     """The answer to "is this that speaker?".
 
-    ``score`` is the mean log-likelihood ratio per frame, in nats, not calibrated; it was accepted
-    when it reached ``threshold``. ``speech_s`` is how much speech was heard, and ``quality`` what
-    the recording is like.
+    ``score`` is what the scorer gives, normalized where there is a cohort; ``llr`` the calibrated
+    log-likelihood ratio in nats, None without a calibration. It was accepted when ``llr``, or
+    without a calibration ``score``, reached ``threshold``. ``speech_s`` is how much speech was
+    heard, and ``quality`` what the recording is like.
     """
 
     speaker_id: str
@@ -78,6 +87,7 @@ class Verification:
     accepted: bool
     speech_s: float
     quality: Quality
+    llr: float | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -101,12 +111,23 @@ class Verifier:
     store : SpeakerStore
     enrollment : EnrollmentConfig
         How a speaker's model is made.
+    scoring : ScoringConfig
+        How a recording is scored.
+    calibration : CalibrationRecord, optional
+        What makes log-likelihood ratios of scores.
+    normalization : NormalizationConfig
+    cohort : Cohort, optional
+        By which scores are normalized.
     """
 
     model: BackgroundModel
     front_end: FrontEnd
     store: SpeakerStore
     enrollment: EnrollmentConfig
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    calibration: CalibrationRecord | None = None
+    normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
+    cohort: Cohort | None = None
 
     @classmethod
     def load(
@@ -115,17 +136,58 @@ class Verifier:
         store: Path | str = "speakers.db",
         *,
         enrollment: EnrollmentConfig | None = None,
+        calibration: Path | str | None = None,
+        cohort: Path | str | None = None,
     ) -> Verifier:
         """Load a background model, and name the file of enrolled speakers.
+
+        Parameters
+        ----------
+        ubm, store : path
+        enrollment : EnrollmentConfig, optional
+            How a speaker's model is made. Default: as for the calibration, where there is one.
+        calibration : path, optional
+            Calibration file. Scores are then made as those that it was fitted on.
+        cohort : path, optional
+            Cohort file, which a calibration of normalized scores needs.
 
         Raises
         ------
         ModelFileError
             When the model file is missing, damaged or not one.
+        CalibrationError, CohortError
+            When calibration or cohort are missing, damaged, or were made for another system.
         """
-        model = load_background_model(ubm)
-        speakers = SpeakerStore(Path(store), model_digest(ubm))
-        return cls(model, FrontEnd(model.front_end), speakers, enrollment or EnrollmentConfig())
+        model, digest = load_background_model(ubm), model_digest(ubm)
+        speakers = SpeakerStore(Path(store), digest)
+        front_end = FrontEnd(model.front_end)
+        if calibration is None:
+            if cohort is not None:
+                raise ConfigError(
+                    f"{cohort}: a cohort changes what scores mean; give the calibration that was "
+                    "made with it"
+                )
+            return cls(model, front_end, speakers, enrollment or EnrollmentConfig())
+        record = load_calibration(calibration)
+        origin = record.single_origin(str(calibration))
+        strangers = None if cohort is None else load_cohort(cohort, digest)
+        wanted = replace(
+            origin,
+            ubm=digest,
+            enrollment=enrollment or origin.enrollment,
+            cohort="" if cohort is None else file_digest(cohort),
+        )
+        record.check([wanted], str(calibration))
+        return cls(
+            model,
+            front_end,
+            speakers,
+            wanted.enrollment,
+            origin.scoring,
+            record,
+            NormalizationConfig.from_label(origin.normalization),
+            strangers,
+        )
 
     def enroll(self, speaker_id: str, recordings: Sequence[Path | str]) -> EnrollmentReport:
         """Add recordings to a speaker's enrollment, all of them or none.
@@ -167,34 +229,84 @@ class Verifier:
             quality,
         )
 
-    def verify(self, speaker_id: str, recording: Path | str, *, threshold: float) -> Verification:
+    def verify(
+        self, speaker_id: str, recording: Path | str, *, threshold: float | None = None
+    ) -> Verification:
         """Score a recording against a speaker's model and compare with the threshold.
+
+        Parameters
+        ----------
+        threshold : float, optional
+            Accept from here on: of the log-likelihood ratio where there is a calibration, else of
+            the score. Default: the calibration's.
 
         Raises
         ------
         ConfigError
-            When the threshold is not a finite number.
+            When there is no threshold, or it is not a finite number.
         MissingError
             When no such speaker is enrolled.
         AudioError
             When the recording cannot be used.
         """
+        if threshold is None:
+            threshold = None if self.calibration is None else self.calibration.threshold
+            if threshold is None:
+                raise ConfigError(
+                    "no threshold: a score means nothing without one; give one, or a calibration "
+                    "that has one"
+                )
         check_range("threshold", threshold, -math.inf)
         known = self.store.find(speaker_id)
-        speaker_model = self.enrollment.speaker_model(self.model.gmm, known.statistics)
         frames = self.frames(recording)
-        with single_threaded_libraries():
-            score = log_likelihood_ratio(speaker_model, self.model.gmm, frames)
-        speech_s = len(frames) / self.model.front_end.frames_per_s
+        score = self._score(known, recording, frames)
+        frames_per_s = self.model.front_end.frames_per_s
+        speech_s = len(frames) / frames_per_s
+        llr = None
+        if self.calibration is not None:
+            side = {
+                "enrollment_speech": known.statistics.n_frames / frames_per_s,
+                "test_speech": speech_s,
+            }
+            llr = self.calibration.of_trial(score, side)
         return Verification(
             speaker_id,
             str(recording),
             score,
             threshold,
-            score >= threshold,
+            (score if llr is None else llr) >= threshold,
             speech_s,
             self.quality(recording),
+            llr,
         )
+
+    def _score(
+        self, known: Enrollment, recording: Path | str, frames: NDArray[np.float32]
+    ) -> float:
+        """Score one trial as the configuration says, and normalize it."""
+        ubm = self.model.gmm
+        speaker_model = self.enrollment.speaker_model(ubm, known.statistics)
+        with single_threaded_libraries():
+            if self.scoring.scorer == "linear":
+                score = float(linear_score(speaker_model, ubm, accumulate(ubm, frames))[0, 0])
+            else:
+                top_c = self.scoring.top_c
+                score = log_likelihood_ratio(speaker_model, ubm, frames, top_c=top_c)
+        if self.cohort is None:
+            return score
+        against = score_cohort(
+            self.cohort,
+            ubm,
+            [speaker_model],
+            [str(recording)],
+            lambda _: frames,
+            self.scoring,
+            self.normalization.method,
+            jobs=1,
+        )
+        trials = all_against_all({known.speaker_id: "speaker"}, {str(recording): "test"})
+        normalized = normalize_trials(np.array([score]), trials, against, self.normalization)
+        return float(normalized[0])
 
     def quality(self, recording: Path | str) -> Quality:
         """Measure the quality of a recording, of the channel that is listened to.

@@ -74,7 +74,7 @@ def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path):
     assert 0.03 <= evaluation["eer"]["value"] <= 0.10
     again = cli("recipe", "run", tmp_path / "demo", "--corpus", tmp_path / "demo" / "corpus",
                 "--output", tmp_path / "demo", "--quiet")  # fmt: skip
-    assert again.out.count("unchanged") == 5
+    assert again.out.count("unchanged") == 6
 
 
 def test_recipe_run_twice_and_from(cli, small_recipe, small_corpus, tmp_path):

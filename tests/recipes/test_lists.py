@@ -45,7 +45,7 @@ def test_without_trials_every_model_meets_every_test(small_corpus, tmp_path):
     for name in ("enrollment.csv", "tests.csv"):
         (lists / name).write_bytes((small_corpus / "development" / name).read_bytes())
     output = tmp_path / "scores.csv"
-    scores = score_lists(lists, utterances, ubm, output, SETTINGS)
+    scores = score_lists(lists, utterances, ubm, output, SETTINGS).scores
     assert len(scores.trials) == 5 * 10
     assert scores.trials.is_target.sum() == 10
 

@@ -43,7 +43,7 @@ def test_verification_gives_the_score_of_the_batch(small_corpus, ubm, protocol, 
         ubm,
         tmp_path / "scores.csv",
         load_settings(None, {}),
-    )
+    ).scores
     by_trial = {
         (scores.trials.model_ids[m], scores.trials.test_ids[t]): score
         for m, t, score in zip(
@@ -171,6 +171,7 @@ def test_reports_are_json(ubm, protocol, tmp_path):
     assert as_json["quality"] == json.loads(json.dumps(recording_quality(test).to_json()))
     assert as_json.keys() == {
         "speaker_id", "recording", "score", "threshold", "accepted", "speech_s", "quality",
+        "llr",
     }  # fmt: skip
 
 

@@ -1,0 +1,127 @@
+"""Recordings in folders, one a speaker, and the trials that a few recordings of each allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speakergmm.corpora.manifests import AUDIO_SUFFIXES, Utterance
+from speakergmm.corpora.protocols import Protocol
+from speakergmm.corpora.trials import Trials
+from speakergmm.errors import ManifestError, problem_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from speakergmm.corpora.manifests import Utterances
+
+
+def utterances_in_folder(folder: Path | str) -> dict[str, Utterance]:
+    """List recordings that lie in folders: ``SPEAKER/FILE``, or ``SPEAKER/SESSION/FILE``.
+
+    Returns
+    -------
+    dict
+        Utterances by id, the path within the folder; in the order of the paths. Other files are
+        passed over.
+
+    Raises
+    ------
+    ManifestError
+        When recordings lie beside the speakers' folders, or there are none.
+    """
+    folder = Path(folder)
+    found: dict[str, Utterance] = {}
+    problems = []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in parts)
+        if hidden or path.suffix.lower() not in AUDIO_SUFFIXES or not path.is_file():
+            continue
+        if len(parts) == 1:
+            problems.append(f"{path.name} lies in no speaker's folder")
+            continue
+        session_id = "/".join(parts[1:-1])
+        name = "/".join(parts)
+        found[name] = Utterance(name, parts[0], path, session_id=session_id)
+    if problems:
+        heading = f"{folder}: expected a folder for each speaker, with that speaker's recordings"
+        raise ManifestError(problem_report(heading, problems))
+    if not found:
+        raise ManifestError(
+            f"{folder}: no recordings ({', '.join(AUDIO_SUFFIXES)}); expected a folder for each "
+            "speaker, with that speaker's recordings"
+        )
+    return found
+
+
+def leave_one_out(utterances: Utterances, *, max_enrollment: int | None = None) -> Protocol:
+    """Make all trials that a few recordings of each speaker allow.
+
+    Each session of a speaker (each recording, where the list has no sessions) is left out once: a
+    model of the speaker's other sessions meets its recordings, and all those of other speakers. So
+    no model meets speech, or a sitting, that it was made from.
+
+    Parameters
+    ----------
+    max_enrollment : int, optional
+        Recordings that a model is made of, at most: as many as will be enrolled in use.
+
+    Raises
+    ------
+    ManifestError
+        When there is only one speaker, or no speaker has two sessions.
+    """
+    sessions: dict[str, dict[str, list[str]]] = {}
+    for utterance in utterances.values():
+        own = sessions.setdefault(utterance.speaker_id, {})
+        session = utterance.session_id or utterance.utterance_id
+        own.setdefault(session, []).append(utterance.utterance_id)
+    if len(sessions) < 2:
+        raise ManifestError(
+            f"all recordings are of the speaker {next(iter(sessions), '')!r}; expected several "
+            "speakers: what a stranger scores is learned from the others"
+        )
+    enrollment: dict[str, tuple[str, ...]] = {}
+    left_out: dict[str, str] = {}
+    for speaker_id, own in sessions.items():
+        for session in own if len(own) > 1 else ():
+            pool = [u for other, members in own.items() if other != session for u in members]
+            model_id = f"{speaker_id} without {session}"
+            enrollment[model_id] = tuple(pool[:max_enrollment])
+            left_out[model_id] = session
+    if not enrollment:
+        raise ManifestError(
+            f"none of the {len(sessions):,} speakers has two recordings of different sessions; one "
+            "to enroll and another to test are needed: record more"
+        )
+    model_speakers = {m: utterances[pool[0]].speaker_id for m, pool in enrollment.items()}
+    test_speakers = {u: utterance.speaker_id for u, utterance in utterances.items()}
+    model_ids, test_ids = tuple(enrollment), tuple(test_speakers)
+    same = _table(model_speakers.values(), test_speakers.values())
+    # Model and test are of one speaker: only the session left out is no part of the model.
+    test_sessions = [u.session_id or u.utterance_id for u in utterances.values()]
+    allowed = ~same | _table(left_out.values(), test_sessions)
+    model_index, test_index = (index.astype(np.int32) for index in np.nonzero(allowed))
+    number = {speaker_id: i for i, speaker_id in enumerate(sessions)}
+    trials = Trials(
+        model_ids,
+        test_ids,
+        model_index,
+        test_index,
+        same[model_index, test_index],
+        # No target trial joins the models of one speaker: each meets what it was made without.
+        np.array([number[speaker] for speaker in model_speakers.values()]),
+        np.array([number[speaker] for speaker in test_speakers.values()]),
+    )
+    tests = {utterance_id: (utterance_id,) for utterance_id in test_ids}
+    return Protocol(enrollment, tests, trials, model_speakers, test_speakers)
+
+
+def _table(rows: Iterable[str], columns: Iterable[str]) -> NDArray[np.bool_]:
+    """Tell which names of the rows and columns are equal."""
+    return np.asarray(np.array(list(rows))[:, None] == np.array(list(columns)))

@@ -1,0 +1,138 @@
+"""What a threshold does: its error rates with their intervals, and whether the trials tell them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speakergmm.corpora import trial_speakers
+from speakergmm.errors import ScoreError
+from speakergmm.evaluation.bootstrap import CONFIDENCE, MIN_SPEAKERS, Estimate, resampled_weights
+from speakergmm.evaluation.roc import check_scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from speakergmm.corpora import Scores
+
+# Errors that must be seen before a rate is known within 30 % with a confidence of 90 %: the rule of
+# 30 (Doddington, Przybocki, Martin & Reynolds 2000). Of no error in n trials, 3 / n is the rate
+# that is ruled out with a confidence of 95 %.
+RULE_OF_30, RULE_OF_3 = 30, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Accepting from a log-likelihood ratio on, and what comes of it.
+
+    ``p_miss`` is the share of true speakers rejected, ``p_fa`` that of strangers accepted, each
+    with its interval where there are speakers enough; ``n_miss`` and ``n_fa`` count them among the
+    ``n_target`` and ``n_nontarget`` trials.
+    """
+
+    threshold: float
+    p_miss: Estimate
+    p_fa: Estimate
+    n_miss: int
+    n_fa: int
+    n_target: int
+    n_nontarget: int
+
+
+def decide(scores: Scores, threshold: float, *, n_resamples: int = 1000, rng: int = 0) -> Decision:
+    """Apply a threshold to log-likelihood ratios, and count the errors.
+
+    Intervals are by bootstrap over speakers, as for every other rate. Where no error was seen, the
+    interval's upper end is what the rule of three allows, as if trials were independent: the
+    bootstrap cannot draw what is not there.
+
+    Raises
+    ------
+    ScoreError
+        When the scores are not calibrated, or there are no trials of one kind.
+    """
+    if scores.llr is None:
+        raise ScoreError("scores are not calibrated; a threshold needs log-likelihood ratios")
+    is_target = scores.trials.is_target
+    check_scores(scores.llr[is_target], scores.llr[~is_target])
+    accepted = scores.llr >= threshold
+    wrong = accepted != is_target
+    n_target = int(is_target.sum())
+    n_nontarget = len(is_target) - n_target
+    n_miss, n_fa = int(wrong[is_target].sum()), int(wrong[~is_target].sum())
+    drawn = np.empty((0, 2))
+    if n_resamples and trial_speakers(scores.trials)[2] >= MIN_SPEAKERS:
+        weights = resampled_weights(scores.trials, n_resamples, np.random.default_rng(rng))
+        drawn = np.array([_rates(wrong, is_target, w) for w in weights])
+    miss = _estimate(n_miss, n_target, drawn[:, 0])
+    return Decision(
+        threshold,
+        miss,
+        _estimate(n_fa, n_nontarget, drawn[:, 1]),
+        n_miss,
+        n_fa,
+        n_target,
+        n_nontarget,
+    )
+
+
+def threshold_for(scores: Scores, p_fa: float) -> float:
+    """Find the lowest log-likelihood ratio that accepts no more than ``p_fa`` of the strangers.
+
+    Raises
+    ------
+    ScoreError
+        When there are too few different-speaker trials to know such a rate, with what is there
+        and what is needed.
+    """
+    if scores.llr is None:
+        raise ScoreError("scores are not calibrated; a threshold needs log-likelihood ratios")
+    strangers = np.sort(scores.llr[~scores.trials.is_target])
+    wanted = math.ceil(RULE_OF_30 / p_fa)
+    if len(strangers) < wanted:
+        raise ScoreError(
+            f"not enough data for a false-accept rate of {100 * p_fa:g} %: have "
+            f"{len(strangers):,} different-speaker trials, need about {wanted:,} "
+            f"({RULE_OF_30} errors, to know the rate within a third); {_advice(scores, wanted)}"
+        )
+    n_allowed = math.floor(p_fa * len(strangers))
+    # Just above the highest stranger who must be rejected.
+    return float(np.nextafter(strangers[len(strangers) - n_allowed - 1], np.inf))
+
+
+def _advice(scores: Scores, wanted: int) -> str:
+    """Say how many speakers would give so many different-speaker trials, and what is there now."""
+    n_nontarget = int((~scores.trials.is_target).sum())
+    n_speakers = trial_speakers(scores.trials)[2]
+    # Pairs grow with the square of the speakers.
+    needed = math.ceil(n_speakers * math.sqrt(wanted / max(1, n_nontarget)))
+    lowest = RULE_OF_30 / max(1, n_nontarget)
+    possible = f", or ask for {100 * lowest:.2g} % or more" if lowest < 0.5 else ""
+    return (
+        f"add speakers (about {needed:,} with as many recordings each, instead of "
+        f"{n_speakers:,}){possible}"
+    )
+
+
+def _rates(
+    wrong: NDArray[np.bool_], is_target: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> tuple[float, float]:
+    target, nontarget = weights[is_target], weights[~is_target]
+    return (
+        float(target @ wrong[is_target] / target.sum()),
+        float(nontarget @ wrong[~is_target] / nontarget.sum()),
+    )
+
+
+def _estimate(n_wrong: int, n_trials: int, drawn: NDArray[np.float64]) -> Estimate:
+    rate = n_wrong / n_trials
+    if len(drawn) == 0:
+        return Estimate(rate)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
+    if n_wrong == 0:
+        high = min(1.0, RULE_OF_3 / n_trials)
+    return Estimate(rate, float(low), float(high))

@@ -1,0 +1,291 @@
+"""Calibration on a user's own trials: fitted, checked on speakers left out, and made a decision."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speakergmm.audio import duration_s
+from speakergmm.corpora import Scores, align_scores, read_utterances, trial_speakers
+from speakergmm.corpora.folders import leave_one_out, utterances_in_folder
+from speakergmm.errors import ConfigError, ManifestError, ScoreError, problem_report
+from speakergmm.evaluation import CostModel, Evaluation, EvaluationConfig, evaluate_scores
+from speakergmm.evaluation.decisions import Decision, decide, threshold_for
+from speakergmm.files import file_digest
+from speakergmm.progress import SILENT
+from speakergmm.recipes.lists import score_protocol
+from speakergmm.verification.calibration import fit_calibration
+from speakergmm.verification.calibration_record import (
+    CalibrationConfig,
+    CalibrationRecord,
+    fit_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from speakergmm.corpora import Utterance
+    from speakergmm.parallel import Jobs
+    from speakergmm.progress import Progress
+    from speakergmm.recipes.config import Settings
+    from speakergmm.verification import ScoreOrigin
+
+# Groups of speakers that are left out in turn; every pair of them, since a trial may be of two.
+MAX_FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a threshold is chosen for: the lowest cost, or a share of strangers accepted.
+
+    Parameters
+    ----------
+    cost : CostModel
+        Gives the threshold by Bayes' rule, unless ``p_fa`` is given.
+    p_fa : float, optional
+        Strangers accepted, as a fraction; the threshold is found on the trials at hand.
+    """
+
+    cost: CostModel = dataclasses.field(default_factory=CostModel)
+    p_fa: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.p_fa is not None and not 0 < self.p_fa < 1:
+            raise ConfigError(
+                f"the false-accept rate is {self.p_fa!r}; expected a fraction between 0 and 1, "
+                "such as 0.01 for one in a hundred"
+            )
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """A calibration fitted on trials, and how it does on speakers that it does not know.
+
+    Parameters
+    ----------
+    record : CalibrationRecord
+        Fitted on all trials, with the threshold.
+    decision : Decision
+        The threshold's error rates, by the ratios of ``scores``.
+    evaluation : Evaluation
+        All metrics of these.
+    scores : Scores
+        The trials, with ratios by calibrations that were fitted without the speakers of each trial.
+    n_recordings : int or None
+        How many there were, where trials were made of recordings.
+    warnings : tuple of str
+        What makes the answer less certain, a line each.
+    """
+
+    record: CalibrationRecord
+    decision: Decision
+    evaluation: Evaluation
+    scores: Scores
+    n_recordings: int | None
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as JSON."""
+        return {
+            "calibration": self.record.to_json(),
+            "decision": dataclasses.asdict(self.decision),
+            "evaluation": self.evaluation.to_json(),
+            "n_recordings": self.n_recordings,
+            "warnings": list(self.warnings),
+        }
+
+
+def calibrate_scores(
+    systems: Sequence[Scores],
+    origins: Sequence[ScoreOrigin | None],
+    goal: Goal = Goal(),
+    *,
+    names: Sequence[str] = ("scores",),
+    p_target: float = 0.5,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    n_recordings: int | None = None,
+    warnings: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> CalibrationReport:
+    """Fit a calibration, or a fusion, to scored trials, and choose a threshold.
+
+    Parameters
+    ----------
+    systems : sequence of Scores
+        Of the same trials.
+    origins, names
+        Of each system's scores.
+    p_target : float
+        Prior for which the fit is best.
+
+    Raises
+    ------
+    ScoreError
+        When no calibration can be fitted, or the data are too few for the goal: with what is there
+        and about what is needed.
+    ManifestError
+        When the systems were not scored on the same trials.
+    """
+    aligned = align_scores(systems, names)
+    config = CalibrationConfig(p_target)
+    record = fit_record(aligned, origins, fitted_on=", ".join(names), config=config)
+    llr = cross_validated(aligned, p_target, seed=seed, progress=progress)
+    scores = dataclasses.replace(aligned[0], score=llr, llr=llr)
+    threshold = goal.cost.threshold if goal.p_fa is None else threshold_for(scores, goal.p_fa)
+    progress.start("error rates")
+    return CalibrationReport(
+        dataclasses.replace(record, threshold=threshold),
+        decide(scores, threshold, n_resamples=n_resamples, rng=seed),
+        evaluate_scores(
+            scores,
+            EvaluationConfig(
+                goal.cost.p_target, goal.cost.c_miss, goal.cost.c_fa, n_resamples=n_resamples
+            ),
+            rng=seed,
+            progress=progress,
+        ),
+        scores,
+        n_recordings,
+        (*warnings, *record.warnings),
+    )
+
+
+def cross_validated(
+    systems: Sequence[Scores], p_target: float, *, seed: int = 0, progress: Progress = SILENT
+) -> NDArray[np.float64]:
+    """Calibrate each trial by a fit that knows neither of its speakers.
+
+    Speakers are dealt into ten groups (one each where there are fewer). The trials between two
+    groups, or within one, are calibrated by the trials among all the others.
+
+    Returns
+    -------
+    (N,) float64
+        Log-likelihood ratios.
+
+    Raises
+    ------
+    ScoreError
+        When the trials that are left for a fit allow none.
+    """
+    trials = systems[0].trials
+    model_speaker, test_speaker, n_speakers = trial_speakers(trials)
+    n_folds = min(MAX_FOLDS, n_speakers)
+    fold_of = np.random.default_rng(seed).permutation(np.arange(n_speakers) % n_folds)
+    model_fold = fold_of[model_speaker][trials.model_index]
+    test_fold = fold_of[test_speaker][trials.test_index]
+    low, high = np.minimum(model_fold, test_fold), np.maximum(model_fold, test_fold)
+    matrix = np.column_stack([scores.score for scores in systems])
+    values = matrix if len(systems) > 1 else matrix[:, 0]
+    llr = np.empty(len(trials))
+    pairs = [(i, j) for i in range(n_folds) for j in range(i, n_folds)]
+    progress.start("cross-validation", len(pairs))
+    for i, j in pairs:
+        held = (low == i) & (high == j)
+        progress.advance()
+        if not held.any():
+            continue
+        kept = (low != i) & (low != j) & (high != i) & (high != j)
+        try:
+            calibration = fit_calibration(
+                values[kept & trials.is_target], values[kept & ~trials.is_target], p_target=p_target
+            )
+        except ScoreError as error:
+            raise ScoreError(
+                f"not enough data to check a calibration: with some of the {n_speakers} speakers "
+                f"left out, {error}; add recordings, or harder ones, and speakers (20 or more)"
+            ) from None
+        llr[held] = calibration(values[held])
+    return llr
+
+
+def calibrate_recordings(
+    source: Path | str,
+    ubm: Path | str,
+    settings: Settings,
+    goal: Goal = Goal(),
+    *,
+    audio: Path | None = None,
+    max_enrollment: int | None = None,
+    cohort: Path | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    jobs: Jobs = None,
+    progress: Progress = SILENT,
+) -> CalibrationReport:
+    """Calibrate on a few recordings of each of a few speakers.
+
+    All trials are made that these allow (`leave_one_out`), scored, and given to `calibrate_scores`.
+
+    Parameters
+    ----------
+    source : path
+        A folder with a folder for each speaker, or ``utterances.csv``.
+    ubm, audio, cohort
+        As for `score_lists`.
+    settings : Settings
+        Of these, ``enrollment``, ``scoring``, ``score_normalization`` and the prior of
+        ``calibration`` are used.
+    max_enrollment : int, optional
+        Recordings that a model is made of, at most; default: all that are left.
+
+    Raises
+    ------
+    ManifestError, AudioError, ScoreError, ModelFileError, CohortError
+        When the recordings cannot be used, or are too few, with what is there and what is needed.
+    """
+    source = Path(source)
+    utterances = (
+        utterances_in_folder(source)
+        if source.is_dir()
+        else read_utterances(source, audio, durations=duration_s)
+    )
+    _check_different(utterances.values())
+    protocol = leave_one_out(utterances, max_enrollment=max_enrollment)
+    scored = score_protocol(
+        protocol, utterances, ubm, settings, cohort=cohort, jobs=jobs, progress=progress
+    )
+    warnings = list(scored.warnings)
+    sessions = {(u.speaker_id, u.session_id) for u in utterances.values()}
+    if not any(session for _, session in sessions):
+        warnings.append(
+            "the recordings name no sessions, so those of one speaker are taken for different "
+            "sittings; if they are of one, with one microphone, expect more errors in use"
+        )
+    return calibrate_scores(
+        [scored.scores],
+        [scored.origin],
+        goal,
+        names=[str(source)],
+        p_target=settings.calibration.p_target,
+        n_resamples=n_resamples,
+        seed=seed,
+        n_recordings=len(utterances),
+        warnings=warnings,
+        progress=progress,
+    )
+
+
+def _check_different(utterances: Iterable[Utterance]) -> None:
+    """Refuse the same audio under two names: it would match itself."""
+    seen: dict[tuple[Any, ...], Utterance] = {}
+    problems = []
+    for utterance in utterances:
+        key = (file_digest(utterance.path), utterance.start_s, utterance.end_s)
+        first = seen.setdefault(key, utterance)
+        if first is not utterance:
+            problems.append(
+                f"{utterance.utterance_id!r} of {utterance.speaker_id!r} is the same as "
+                f"{first.utterance_id!r} of {first.speaker_id!r}"
+            )
+    if problems:
+        raise ManifestError(
+            problem_report("recordings stand there twice, and would match themselves", problems)
+        )
