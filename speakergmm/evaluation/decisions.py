@@ -93,27 +93,68 @@ def threshold_for(scores: Scores, p_fa: float) -> float:
     strangers = np.sort(scores.llr[~scores.trials.is_target])
     wanted = math.ceil(RULE_OF_30 / p_fa)
     if len(strangers) < wanted:
+        lowest = RULE_OF_30 / max(1, len(strangers))
+        possible = f", or ask for {100 * lowest:.2g} % or more" if lowest < 0.5 else ""
         raise ScoreError(
             f"not enough data for a false-accept rate of {100 * p_fa:g} %: have "
             f"{len(strangers):,} different-speaker trials, need about {wanted:,} "
             f"({RULE_OF_30} errors, to know the rate within a third); {_advice(scores, wanted)}"
+            f"{possible}"
         )
     n_allowed = math.floor(p_fa * len(strangers))
     # Just above the highest stranger who must be rejected.
     return float(np.nextafter(strangers[len(strangers) - n_allowed - 1], np.inf))
 
 
-def _advice(scores: Scores, wanted: int) -> str:
-    """Say how many speakers would give so many different-speaker trials, and what is there now."""
-    n_nontarget = int((~scores.trials.is_target).sum())
+def check_support(scores: Scores, threshold: float) -> tuple[str, ...]:
+    """Tell whether the trials say anything about decisions at a threshold.
+
+    Of calibrated ratios, at most e^-θ of the strangers reach θ, and at most e^θ of the true
+    speakers stay below it (Royall 2000: the universal bound). Where even that share of the trials
+    is less than one, a threshold so extreme rests on nothing but the shape of the calibration.
+
+    Returns
+    -------
+    tuple of str
+        A line where there are trials enough to see such an error, but not the 30 that tell its
+        rate.
+
+    Raises
+    ------
+    ScoreError
+        When there are too few trials, with what is there and what is needed.
+    """
+    is_target = scores.trials.is_target
+    n_target = int(is_target.sum())
+    kind, n_trials = (
+        ("different", len(is_target) - n_target) if threshold > 0 else ("same", n_target)
+    )
+    seldom = math.exp(min(abs(threshold), 700.0))
+    wanted = math.ceil(RULE_OF_30 * seldom)
+    have = (
+        f"have {n_trials:,} {kind}-speaker trials, need about {wanted:,} ({RULE_OF_30} errors of a "
+        f"kind that happens once in {seldom:,.0f} trials or less); {_advice(scores, wanted, kind)}"
+    )
+    if n_trials < seldom:
+        raise ScoreError(
+            f"not enough data for a threshold at the log-likelihood ratio {threshold:.2f}: {have}, "
+            "or choose a less extreme cost"
+        )
+    if n_trials < wanted:
+        return (f"the error rates at this threshold are uncertain: {have}",)
+    return ()
+
+
+def _advice(scores: Scores, wanted: int, kind: str = "different") -> str:
+    """Say how many speakers would give so many trials of a kind."""
+    is_target = scores.trials.is_target
+    n_trials = int((is_target if kind == "same" else ~is_target).sum())
     n_speakers = trial_speakers(scores.trials)[2]
-    # Pairs grow with the square of the speakers.
-    needed = math.ceil(n_speakers * math.sqrt(wanted / max(1, n_nontarget)))
-    lowest = RULE_OF_30 / max(1, n_nontarget)
-    possible = f", or ask for {100 * lowest:.2g} % or more" if lowest < 0.5 else ""
+    # Pairs of speakers grow with the square of their number.
+    growth = wanted / max(1, n_trials)
+    needed = math.ceil(n_speakers * (growth if kind == "same" else math.sqrt(growth)))
     return (
-        f"add speakers (about {needed:,} with as many recordings each, instead of "
-        f"{n_speakers:,}){possible}"
+        f"add speakers (about {needed:,} with as many recordings each, instead of {n_speakers:,})"
     )
 
 

@@ -14,7 +14,7 @@ from speakergmm.corpora import Scores, align_scores, read_utterances, trial_spea
 from speakergmm.corpora.folders import leave_one_out, utterances_in_folder
 from speakergmm.errors import ConfigError, ManifestError, ScoreError, problem_report
 from speakergmm.evaluation import CostModel, Evaluation, EvaluationConfig, evaluate_scores
-from speakergmm.evaluation.decisions import Decision, decide, threshold_for
+from speakergmm.evaluation.decisions import Decision, check_support, decide, threshold_for
 from speakergmm.files import file_digest
 from speakergmm.progress import SILENT
 from speakergmm.recipes.lists import score_protocol
@@ -138,7 +138,11 @@ def calibrate_scores(
     record = fit_record(aligned, origins, fitted_on=", ".join(names), config=config)
     llr = cross_validated(aligned, p_target, seed=seed, progress=progress)
     scores = dataclasses.replace(aligned[0], score=llr, llr=llr)
-    threshold = goal.cost.threshold if goal.p_fa is None else threshold_for(scores, goal.p_fa)
+    if goal.p_fa is None:
+        threshold = goal.cost.threshold
+        warnings = [*warnings, *check_support(scores, threshold)]
+    else:
+        threshold = threshold_for(scores, goal.p_fa)
     progress.start("error rates")
     return CalibrationReport(
         dataclasses.replace(record, threshold=threshold),

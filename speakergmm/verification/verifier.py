@@ -170,6 +170,11 @@ class Verifier:
             return cls(model, front_end, speakers, enrollment or EnrollmentConfig())
         record = load_calibration(calibration)
         origin = record.single_origin(str(calibration))
+        if cohort is None and origin.cohort:
+            raise ConfigError(
+                f"{calibration}: of scores that a cohort normalizes ({origin.normalization}); give "
+                "that cohort too"
+            )
         strangers = None if cohort is None else load_cohort(cohort, digest)
         wanted = replace(
             origin,
