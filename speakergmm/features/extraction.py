@@ -152,14 +152,15 @@ def _write_shard(
     for side, key in zip(shard.sides, shard.keys, strict=True):
         entry: dict[str, object] = {"utterance_id": side.name, "key": key}
         try:
-            frames, recording_s = side_frames(side, front_end, degrade)
+            frames, recording_s, snr_db = side_frames(side, front_end, degrade)
         except AudioError as error:
             problems.append(str(error))
             entry[LEFT_OUT] = str(error)
         else:
             parts.append(frames)
             stop = n_frames + len(frames)
-            entry |= {"start": n_frames, "stop": stop, "recording_s": round(recording_s, 6)}
+            entry |= {"start": n_frames, "stop": stop}
+            entry |= {"recording_s": round(recording_s, 6), "snr_db": round(snr_db, 3)}
             n_frames = stop
         entries.append(entry)
     if problems and on_error == "stop":

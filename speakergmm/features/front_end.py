@@ -38,12 +38,13 @@ class UtteranceFrames:
     """Frames (T, D) of one utterance that are not normalized yet.
 
     ``speech`` (T,) marks those that are to be kept; None where only those are there.
-    ``recording_s`` is how long the utterance is.
+    ``recording_s`` is how long the utterance is, ``energy`` that of all its frames.
     """
 
     frames: NDArray[np.float32]
     speech: NDArray[np.bool_] | None
     recording_s: float
+    energy: NDArray[np.float32]
 
     def first(self, n_speech: int) -> UtteranceFrames:
         """Cut after so many frames of speech."""
@@ -175,8 +176,8 @@ class FrontEnd:
         if config.rasta:
             cepstra = [rasta(np.concatenate(cepstra))]
         if config.normalization_frames == "all":
-            return UtteranceFrames(self._with_dynamics(cepstra, None), speech, recording_s)
-        return UtteranceFrames(self._with_dynamics(cepstra, speech), None, recording_s)
+            return UtteranceFrames(self._with_dynamics(cepstra, None), speech, recording_s, energy)
+        return UtteranceFrames(self._with_dynamics(cepstra, speech), None, recording_s, energy)
 
     def pooled(self, utterances: Sequence[UtteranceFrames]) -> NDArray[np.float32]:
         """Join the frames of what belongs together, and normalize them by the configuration.

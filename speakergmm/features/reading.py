@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from speakergmm.audio import check_samples, read_blocks
+from speakergmm.audio.activity import snr_of_frames
 from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.sides import Side
@@ -32,6 +33,18 @@ class Degrade(Protocol):
         self, samples: NDArray[np.float32], sample_rate: int, utterance_id: str
     ) -> NDArray[np.float32]:
         """Give the degraded samples (n_samples,), at the same rate."""
+
+
+class SideFrames(NamedTuple):
+    """Frames (T, D) of a side, and what its recordings are like.
+
+    ``recording_s`` is how long they are together; ``snr_db`` the mean of what `snr_of_frames` says
+    of each, weighted by its speech.
+    """
+
+    frames: NDArray[np.float32]
+    recording_s: float
+    snr_db: float
 
 
 def recording_frames(
@@ -67,11 +80,28 @@ def pooled_frames(
     AudioError
         Naming the recording and what is wrong with it.
     """
+    return recorded_side(paths, front_end, start_s=start_s, end_s=end_s).frames
+
+
+def recorded_side(
+    paths: Sequence[Path | str],
+    front_end: FrontEnd,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> SideFrames:
+    """Frames of several recordings of one speaker, as one side, and what they are like.
+
+    Raises
+    ------
+    AudioError
+        Naming the recording and what is wrong with it.
+    """
     whole = [
         _frames_of(Utterance(str(path), "", Path(path), start_s, end_s), front_end)
         for path in paths
     ]
-    return front_end.pooled(whole)
+    return _joined(whole, front_end)
 
 
 def utterance_frames(utterance: Utterance, front_end: FrontEnd) -> NDArray[np.float32]:
@@ -82,14 +112,11 @@ def utterance_frames(utterance: Utterance, front_end: FrontEnd) -> NDArray[np.fl
     AudioError
         Naming the utterance, its recording and what is wrong with it.
     """
-    frames, _ = side_frames(Side(utterance.utterance_id, (utterance,)), front_end)
-    return frames
+    return side_frames(Side(utterance.utterance_id, (utterance,)), front_end).frames
 
 
-def side_frames(
-    side: Side, front_end: FrontEnd, degrade: Degrade | None = None
-) -> tuple[NDArray[np.float32], float]:
-    """Frames (T, D) of a side, read and computed now, and the seconds of its recordings.
+def side_frames(side: Side, front_end: FrontEnd, degrade: Degrade | None = None) -> SideFrames:
+    """Frames (T, D) of a side, read and computed now.
 
     Raises
     ------
@@ -107,7 +134,16 @@ def side_frames(
         parts.append(part)
         if wanted == 0:
             break
-    return front_end.pooled(parts), sum(part.recording_s for part in parts)
+    return _joined(parts, front_end)
+
+
+def _joined(parts: Sequence[UtteranceFrames], front_end: FrontEnd) -> SideFrames:
+    """Join the frames of a side, and sum up what its recordings are like."""
+    speech = np.array([part.n_speech for part in parts], dtype=np.float64)
+    snr_db = np.array([snr_of_frames(part.energy) for part in parts])
+    mean_snr_db = float(snr_db @ speech / speech.sum())
+    recording_s = sum(part.recording_s for part in parts)
+    return SideFrames(front_end.pooled(parts), recording_s, mean_snr_db)
 
 
 def _frames_of(

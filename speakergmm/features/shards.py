@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speakergmm.features.config import FrontEndConfig
 
 FORMAT = "speakergmm-frames"
-VERSION = 3
+VERSION = 4
 
 # Stands in the description of an utterance that has no rows, and says why.
 LEFT_OUT = "left_out"

@@ -43,7 +43,8 @@ CHUNK_FRAMES = 16_384
 class Place:
     """Where an utterance's frames stand, and the digest of all that they were made from.
 
-    ``recording_s`` is how long its recordings are, of which the frames kept are a part.
+    ``recording_s`` is how long its recordings are, of which the frames kept are a part; ``snr_db``
+    is by how much speech stands out of the noise there.
     """
 
     shard: int
@@ -51,6 +52,7 @@ class Place:
     stop: int
     key: str
     recording_s: float
+    snr_db: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,12 @@ class FrameStore:
         """Seconds of speech kept."""
         return self.n_frames / self.front_end.frames_per_s
 
+    @property
+    def snr_db(self) -> float:
+        """By how much speech stands out of the noise, the mean over all frames, in dB."""
+        n_frames = [place.stop - place.start for place in self.places.values()]
+        return float(np.average([p.snr_db for p in self.places.values()], weights=n_frames))
+
     def select(self, utterance_ids: Iterable[str]) -> FrameStore:
         """Narrow the store to some of its utterances.
 
@@ -266,6 +274,6 @@ def _places(number: int, described: dict[str, Any]) -> dict[str, Place]:
                 "features again"
             )
         places[entry["utterance_id"]] = Place(
-            number, start, stop, entry["key"], entry["recording_s"]
+            number, start, stop, entry["key"], entry["recording_s"], entry["snr_db"]
         )
     return places

@@ -340,16 +340,13 @@ def score_split(
             jobs=jobs,
             progress=progress,
         )
-    side = {
-        "enrollment_speech": _speech_of(trials.model_ids, pools[0], stores[0]),
-        "test_speech": _speech_of(trials.test_ids, pools[1], stores[1]),
-    }
+    side = {}
+    lists = (trials.model_ids, trials.test_ids)
+    for role, ids, known, store in zip(("enrollment", "test"), lists, pools, stores, strict=True):
+        parts = [store.select(known[pool_id]) for pool_id in ids]
+        side[f"{role}_speech"] = np.array([part.speech_s for part in parts])
+        side[f"{role}_snr"] = np.array([part.snr_db for part in parts])
     return RawScores(scores, against, TrialSide(side))
-
-
-def _speech_of(ids: Sequence[str], pools: Pools, store: FrameStore) -> NDArray[np.float64]:
-    """Seconds of speech of each model or test."""
-    return np.array([store.select(pools[pool_id]).speech_s for pool_id in ids])
 
 
 def data_table(

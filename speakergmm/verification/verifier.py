@@ -15,7 +15,8 @@ from speakergmm.audio.quality import Quality, recording_quality
 from speakergmm.config import check_range
 from speakergmm.corpora import all_against_all
 from speakergmm.errors import AudioError, ConfigError
-from speakergmm.features import FrontEnd, pooled_frames
+from speakergmm.features import FrontEnd
+from speakergmm.features.reading import recorded_side
 from speakergmm.features.sides import is_pooled
 from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics, accumulate
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from speakergmm.features.reading import SideFrames
     from speakergmm.gmm.model_file import BackgroundModel
 
 # A click or a breath has less; the shortest words have more.
@@ -263,7 +265,8 @@ class Verifier:
                 )
         check_range("threshold", threshold, -math.inf)
         known = self.store.find(speaker_id)
-        frames = self.frames(recording)
+        heard = self._heard(recording)
+        frames = heard.frames
         score = self._score(known, recording, frames)
         frames_per_s = self.model.front_end.frames_per_s
         speech_s = len(frames) / frames_per_s
@@ -272,6 +275,7 @@ class Verifier:
             side = {
                 "enrollment_speech": known.statistics.n_frames / frames_per_s,
                 "test_speech": speech_s,
+                "test_snr": heard.snr_db,
             }
             llr = self.calibration.of_trial(score, side)
         return Verification(
@@ -331,12 +335,15 @@ class Verifier:
         AudioError
             When a recording cannot be used, naming it.
         """
-        frames = pooled_frames(recordings, self.front_end)
-        speech_s = len(frames) / self.front_end.config.frames_per_s
+        return self._heard(*recordings).frames
+
+    def _heard(self, *recordings: Path | str) -> SideFrames:
+        heard = recorded_side(recordings, self.front_end)
+        speech_s = len(heard.frames) / self.front_end.config.frames_per_s
         if speech_s < MIN_SPEECH_S:
             named = ", ".join(map(str, recordings))
             raise AudioError(
                 f"{named}: {speech_s:.2f} s of speech; expected at least {MIN_SPEECH_S:g} s, "
                 "better several seconds: record more"
             )
-        return frames
+        return heard

@@ -14,6 +14,7 @@ from speakergmm.audio.activity import (
     MIN_FRAMES,
     MIN_SEPARATION_DB,
     MIN_SHARE,
+    snr_of_frames,
     split_levels,
     voiced,
     voiced_above_noise,
@@ -313,3 +314,34 @@ def test_of_many_frames_some_tell_the_split():
     levels, is_speech = two_levels(0, 250_000, 150_000, 30)
     mask = voiced_above_noise(energy_of(levels))
     assert np.mean(mask != is_speech) < 1e-3
+
+
+# --- how far speech stands out, by frames alone ---
+
+
+def pulsed(snr_db, *, n=400):
+    """Energies of frames: noise of power 1, and in every other fifth of them speech on top."""
+    energy = np.ones(n, dtype=np.float32)
+    energy[(np.arange(n) // (n // 5)) % 2 == 1] += 10 ** (snr_db / 10)
+    return energy
+
+
+@pytest.mark.parametrize("snr_db", [10.0, 20.0, 25.0])
+def test_snr_of_frames_is_that_of_steady_speech_over_steady_noise(snr_db):
+    # Below 30 dB the noise counts as speech too: a mean over all of three fifths noise.
+    expected = 10 * np.log10(10 ** (snr_db / 10) * 2 / 5)
+    assert snr_of_frames(pulsed(snr_db)) == pytest.approx(expected, abs=0.01)
+    assert snr_of_frames(pulsed(40.0)) == pytest.approx(40.0, abs=0.01)
+
+
+def test_snr_of_frames_does_not_depend_on_level_nor_on_padding():
+    energy = pulsed(20.0)
+    padded = np.concatenate([np.zeros(300, np.float32), energy])
+    assert snr_of_frames(1e-6 * energy) == pytest.approx(snr_of_frames(energy), abs=1e-4)
+    assert snr_of_frames(padded) == snr_of_frames(energy)
+
+
+def test_snr_of_frames_stays_within_its_range():
+    assert snr_of_frames(np.ones(10, np.float32)) == pytest.approx(-10.0)
+    assert snr_of_frames(pulsed(75.0)) == 60.0
+    assert snr_of_frames(np.ones(1, np.float32)) == pytest.approx(-10.0)

@@ -595,7 +595,7 @@ def test_the_first_frames_of_speech(n_frames, data):
     frames = np.arange(n_frames, dtype=np.float32)[:, None]
     masks = st.none() | st.lists(st.booleans(), min_size=n_frames, max_size=n_frames).map(np.array)
     speech = data.draw(masks)
-    whole = UtteranceFrames(frames, speech, 7.0)
+    whole = UtteranceFrames(frames, speech, 7.0, np.ones(len(frames), np.float32))
     kept = frames if speech is None else frames[speech]
     assert whole.n_speech == len(kept)
     wanted = data.draw(st.integers(1, 15))

@@ -137,9 +137,9 @@ def test_frames_of_a_side_are_normalized_together_or_alone(recorded):
     members = tuple(recorded.values())
     parts = [utterance_frames(member, FrontEnd(PLAIN)) for member in members]
     side = Side("s", members)
-    together, recording_s = side_frames(side, FrontEnd(TOGETHER))
+    together, recording_s, _ = side_frames(side, FrontEnd(TOGETHER))
     np.testing.assert_array_equal(together, cmn(np.concatenate(parts)))
-    alone, _ = side_frames(side, FrontEnd(ALONE))
+    alone, *_ = side_frames(side, FrontEnd(ALONE))
     np.testing.assert_array_equal(alone, np.concatenate([cmn(part) for part in parts]))
     assert recording_s == pytest.approx(4.4)
 
@@ -155,7 +155,7 @@ def test_speech_is_cut_at_exactly_so_many_frames(config, frames, recorded):
     # Within the first, at its end, one more, within the third, all, and more than there is.
     for wanted in (1, sizes[0], sizes[0] + 1, sizes[1] + 7, sizes[-1], sizes[-1] + 50):
         side = Side("s", members, speech_s=float(wanted) / 100)
-        found, recording_s = side_frames(side, front_end)
+        found, recording_s, _ = side_frames(side, front_end)
         assert len(found) == min(wanted, sizes[-1])
         n_used = min(1 + int(np.searchsorted(sizes, wanted)), len(members))
         used = sum(len(soundfile.read(member.path)[0]) for member in members[:n_used]) / 16_000
@@ -169,7 +169,7 @@ def test_speech_is_cut_at_exactly_so_many_frames(config, frames, recorded):
 def test_utterances_after_the_last_that_is_wanted_are_not_read(recorded, tmp_path):
     missing = Utterance("u9", "ann", tmp_path / "gone.wav")
     side = Side("s", (recorded["u0"], missing), speech_s=0.1)
-    frames, _ = side_frames(side, FrontEnd(PLAIN))
+    frames, *_ = side_frames(side, FrontEnd(PLAIN))
     assert len(frames) == 10
     with pytest.raises(AudioError, match=r"utterance u9: .*gone\.wav: no such file"):
         side_frames(dataclasses.replace(side, speech_s=None), FrontEnd(PLAIN))
@@ -216,10 +216,10 @@ def test_a_store_of_sides_holds_their_frames(config, recorded, tmp_path):
     assert not store.left_out
     front_end = FrontEnd(config)
     for side in sides:
-        frames, _ = side_frames(side, front_end)
+        frames, *_ = side_frames(side, front_end)
         np.testing.assert_array_equal(store.frames(side.name), frames)
     for pool, members in pools.items():
-        expected, _ = side_frames(Side("", tuple(recorded[u] for u in members)), front_end)
+        expected, *_ = side_frames(Side("", tuple(recorded[u] for u in members)), front_end)
         np.testing.assert_array_equal(store.pooled(names[pool]), expected)
     assert extract_sides(sides, tmp_path / "store", config)[1] == 0
     opened = FrameStore.open(tmp_path / "store")

@@ -214,7 +214,7 @@ def test_newer_store_is_refused_with_both_versions(utterances, tmp_path):
     extract_features(utterances, tmp_path, CONFIG)
     head = json.loads((tmp_path / "store.json").read_text())
     (tmp_path / "store.json").write_text(json.dumps(head | {"version": 9}))
-    with pytest.raises(FrameStoreError, match="version 9; this program reads version 3"):
+    with pytest.raises(FrameStoreError, match="version 9; this program reads version 4"):
         FrameStore.open(tmp_path)
 
 
