@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from page_tables import write_tables
 
 from speakergmm.corpora import read_scores
 from speakergmm.corpora.tables import format_table
@@ -228,13 +229,7 @@ def write_page(measured: dict[str, Any]) -> None:
         "summary": summary(ordered),
         **{corpus: table(ordered, corpus) for corpus in CORPORA},
     }
-    text = PAGE.read_text(encoding="utf-8")
-    for name, lines in parts.items():
-        begin, end = f"<!-- {name}: written by compare_front_ends.py -->", f"<!-- end of {name} -->"
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        text = "\n".join([before + begin, "", *lines, "", end]) + after
-    write_text(PAGE, text)
+    write_tables(PAGE, parts, Path(__file__).name)
 
 
 def main() -> None:
