@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import rows_accuracy
 import rows_em
+import rows_evidence
 import rows_machine
 import rows_memory
 import rows_processes
@@ -44,6 +45,7 @@ ROWS = {
     "map": rows_scoring.map_adaptation,
     "scoring": rows_scoring.scoring,
     "topc": rows_scoring.topc,
+    "evidence": rows_evidence.evidence,
     "bootstrap": rows_scoring.bootstrap,
     "jobs": rows_machine.jobs,
     "files": rows_machine.files,
@@ -59,6 +61,7 @@ FULL = Size(
     store_frames=5_000_000,
     speakers=50,
     tests=50,
+    trials=10_000_000,
     resamples=1000,
     files=2000,
     kills=20,
@@ -73,6 +76,7 @@ QUICK = Size(
     store_frames=500_000,
     speakers=10,
     tests=10,
+    trials=1_000_000,
     resamples=100,
     files=200,
     kills=3,

@@ -41,6 +41,8 @@ class Size:
         To adapt to, and to score.
     files : int
         Recordings of one second, from file to frames.
+    trials : int
+        To normalize and calibrate.
     resamples : int
         Of the bootstrap.
     kills : int
@@ -56,6 +58,7 @@ class Size:
     store_frames: int
     speakers: int
     tests: int
+    trials: int
     resamples: int
     files: int
     kills: int

@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# An example, and what it prints, where the page says so.
+BLOCK = re.compile(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/method.md"])
-def test_examples_run(name, capsys):
+@pytest.mark.parametrize("name", ["README.md", "docs/method.md", "docs/evidence.md"])
+def test_examples_run_and_print_what_the_page_says(name, capsys):
     blocks = BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
     assert blocks
     names: dict[str, object] = {}
-    for block in blocks:
+    for block, expected in blocks:
         exec(compile(block, name, "exec"), names)
-    assert capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert printed
+        if expected:
+            assert printed.rstrip() == expected.rstrip()
 
 
 def test_links_within_the_repository_lead_somewhere():
