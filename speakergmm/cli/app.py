@@ -67,7 +67,8 @@ def app() -> None:
     Your own recordings, listed in utterances.csv (utterance_id,speaker_id,path):
       speakergmm ubm train utterances.csv --output ubm.safetensors
       speakergmm enroll alice alice1.wav alice2.wav --ubm ubm.safetensors
-      speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5
+      speakergmm calibrate recordings/ --ubm ubm.safetensors
+      speakergmm verify alice unknown.wav --ubm ubm.safetensors --calibration calibration.json
 
     Every command explains itself: speakergmm COMMAND --help. Exit status: 0 done (verify:
     accepted), 1 refused or failed, 2 wrong usage, 3 rejected by verify.
