@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.float64]
 
-# Trials that are calibrated at a time where side information changes the scale of each.
+# Trials that are centered at a time.
 BLOCK_TRIALS = 1 << 18
 
 # Of the largest score: what rounding leaves of equal ones.
@@ -66,13 +66,13 @@ class Calibration:
         Parameters
         ----------
         scores : (N,), of K fused systems (N, K)
-            Infinite scores give infinite ratios.
+            Infinite scores give infinite ratios. Of one system without side information any shape.
         side : (N, Q), optional
             The quantities of ``self.side``, in that order.
 
         Returns
         -------
-        (N,) float64
+        (N,) float64, or the shape given
             Nats; 0 says that both answers explain the scores equally well, log(10) = 2.3 that one
             explains them ten times better.
 
@@ -82,23 +82,29 @@ class Calibration:
             When the numbers of systems or of quantities are others.
         """
         values = np.asarray(scores, dtype=np.float64)
-        known = np.empty((*values.shape[:1], 0)) if side is None else np.asarray(side, dtype=float)
-        if isinstance(self.scale, tuple):
-            if values.ndim != 2 or values.shape[1] != len(self.scale):
-                raise ScoreError(
-                    f"scores have shape {values.shape}; this calibration fuses {len(self.scale)} "
-                    f"systems: expected (N, {len(self.scale)})"
-                )
-            fused: Floats = values @ np.array(self.scale) + self.offset
-            return fused
-        if known.ndim != 2 or known.shape[1] != len(self.side):
-            wanted = ", ".join(term.name for term in self.side) or "none"
+        known = None if side is None else np.asarray(side, dtype=np.float64)
+        if isinstance(self.scale, tuple) and values.shape[1:] != (len(self.scale),):
             raise ScoreError(
-                f"side information has shape {known.shape}; this calibration was fitted with "
-                f"{len(self.side)} quantities ({wanted}): give those of each trial"
+                f"scores have shape {values.shape}; this calibration fuses {len(self.scale)} "
+                f"systems: expected (N, {len(self.scale)})"
             )
-        if not self.side:
-            return self.scale * values + self.offset
+        shape = (len(np.atleast_1d(values)), 0) if known is None else known.shape
+        wanted = (len(np.atleast_1d(values)), len(self.side))
+        if shape != wanted:
+            names = ", ".join(term.name for term in self.side) or "none"
+            raise ScoreError(
+                f"side information has shape {shape}; this calibration was fitted with "
+                f"{len(self.side)} quantities ({names}): give those of each trial"
+            )
+        if isinstance(self.scale, tuple):
+            return np.asarray(values @ np.array(self.scale) + self.offset)
+        if not self.side or known is None:
+            return np.asarray(self.scale * values + self.offset)
+        if values.ndim > 1:
+            raise ScoreError(
+                f"scores have shape {values.shape}; with side information expected (N,), a row of "
+                "it for each"
+            )
         scale = self.scale + known @ np.array([term.scale for term in self.side])
         offset = self.offset + known @ np.array([term.offset for term in self.side])
         return np.asarray(scale * values + offset)

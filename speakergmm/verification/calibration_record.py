@@ -187,7 +187,13 @@ class CalibrationRecord:
             When the calibration needs side information, which a score file does not hold.
         """
         first = systems[0]
-        if len(systems) == 1:
+        n_systems = self.calibration.n_systems
+        if len(systems) != n_systems:
+            raise ScoreError(
+                f"there are scores of {len(systems)} systems; this calibration is for {n_systems}: "
+                "expected one score list for each"
+            )
+        if n_systems == 1:
             return dataclasses.replace(first, llr=self.calibration(first.score))
         llr = self.calibration(np.column_stack([scores.score for scores in systems]))
         return dataclasses.replace(first, score=llr, llr=llr)
@@ -227,7 +233,7 @@ class CalibrationRecord:
                 for t in entry["side"]
             )
             calibration = Calibration(
-                tuple(map(float, scale)) if isinstance(scale, list) else float(scale),
+                tuple(map(float, scale)) if isinstance(scale, (list, tuple)) else float(scale),
                 float(entry["offset"]),
                 terms,
             )
@@ -246,13 +252,19 @@ class CalibrationRecord:
                 int(entry["n_speakers"]),
                 None if threshold is None else float(threshold),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, CalibrationError):
                 raise
             raise CalibrationError(
                 f"{where}: damaged calibration ({error}); calibrate again"
             ) from None
+        if len(origins) != calibration.n_systems or calibration.scale == ():
+            raise CalibrationError(
+                f"{where}: damaged calibration ({len(origins)} origins for "
+                f"{calibration.n_systems} systems); calibrate again"
+            )
         numbers = [calibration.scale, calibration.offset, *((t.scale, t.offset) for t in terms)]
+        numbers += [record.p_target, 0.0 if record.threshold is None else record.threshold]
         if not all(math.isfinite(x) for number in numbers for x in np.ravel(number)):
             raise CalibrationError(f"{where}: damaged calibration (not finite); calibrate again")
         return record

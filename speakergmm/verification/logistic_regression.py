@@ -31,6 +31,10 @@ MAX_HALVINGS = 60
 # grow on where separation is perfect but for ties at the border.
 LARGEST_COEFFICIENT = 1e6
 
+# Of the curvature at the start: a direction along which less is left leads out of all trials but
+# those on the border, and the objective falls on for ever.
+FLAT = 1e-10
+
 # Directions that hold less than this share of the curvature are not determined by the trials.
 UNDETERMINED = 1e-13
 
@@ -99,12 +103,14 @@ def fit_log_odds(
         return total
 
     coefficients = np.zeros(predictors(target[:1]).shape[1])
-    now = visit(coefficients)
+    first = now = visit(coefficients)
     for _ in range(MAX_NEWTON_STEPS):
         step = np.linalg.lstsq(now.hessian, now.gradient, rcond=UNDETERMINED)[0]
         # Half of this is what the step promises to gain.
         is_last = float(now.gradient @ step) <= ROUNDING * now.objective
         if is_last:
+            if _flattest(now.hessian, first.hessian) < FLAT:
+                break
             return np.asarray(coefficients + step)
         for halvings in range(MAX_HALVINGS):
             moved = coefficients + step / 2**halvings
@@ -112,6 +118,8 @@ def fit_log_odds(
             if after.objective <= now.objective:
                 break
         else:
+            if _flattest(now.hessian, first.hessian) < FLAT:
+                break
             return coefficients
         coefficients, now = moved, after
         if now.margin > 0 or np.abs(coefficients).max() > LARGEST_COEFFICIENT:
@@ -120,6 +128,14 @@ def fit_log_odds(
         f"the {len(target):,} target and {len(nontarget):,} nontarget scores are perfectly "
         "separated: no finite calibration exists; use more or harder trials"
     )
+
+
+def _flattest(hessian: Floats, start: Floats) -> float:
+    """Smallest share of the curvature at the start that is left, of directions that had any."""
+    values, vectors = np.linalg.eigh(start)
+    held = values > UNDETERMINED * values[-1]
+    basis = vectors[:, held] / np.sqrt(values[held])
+    return float(np.linalg.eigvalsh(basis.T @ hessian @ basis)[0])
 
 
 def _visit_block(x: Floats, coefficients: Floats, sign: float, prior: float) -> _Pass:

@@ -57,17 +57,17 @@ class ScoreOrigin:
         CalibrationError
             Naming each difference.
         """
+        if self == other:
+            return
         ours, theirs = self.described(), other.described()
+        # What is the same to a person may still be another file.
         differences = [
-            f"{name} {ours[name]}, not {theirs[name]}"
-            for name in ours
-            if ours[name] != theirs[name]
-        ]
-        if differences:
-            raise CalibrationError(
-                f"{holder}: made with {'; '.join(differences)}: a calibration holds for the scores "
-                "that it was made with; score alike, or calibrate anew"
-            )
+            f"{name} {own}, not {theirs[name]}" for name, own in ours.items() if own != theirs[name]
+        ] or [f"{self}, not {other}"]
+        raise CalibrationError(
+            f"{holder}: made with {'; '.join(differences)}: a calibration holds for the scores "
+            "that it was made with; score alike, or calibrate anew"
+        )
 
     def described(self) -> dict[str, str]:
         """Say each part in a word, for a person."""
@@ -124,7 +124,7 @@ def read_origin(scores: Path | str) -> ScoreOrigin | None:
         if entry["scores"] != file_digest(scores):
             return None
         return ScoreOrigin.from_json(entry["origin"], str(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ConfigError):
             raise CalibrationError(f"{error}; remove it, or score again") from None
         raise CalibrationError(f"{path}: damaged ({error}); remove it, or score again") from None

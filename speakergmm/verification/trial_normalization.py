@@ -54,7 +54,7 @@ class NormalizationConfig:
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, METHODS)
-        check_whole("top_n", self.top_n, 1, unit="cohort scores")
+        check_whole("top_n", self.top_n, 2, unit="cohort scores")
         check_whole("tests_per_speaker", self.tests_per_speaker, 1)
         for name in ("enrollment_s", "test_s"):
             value = getattr(self, name)
@@ -79,7 +79,13 @@ class NormalizationConfig:
         settings: dict[str, Any] = {"method": method}
         if top_n:
             settings["top_n"] = int(top_n) if top_n.isdecimal() else top_n
-        return cls(**settings)
+        config = cls(**settings)
+        if label != config.label:
+            raise ConfigError(
+                f"normalization is {label!r}; expected a method, or 'as' with its number of cohort "
+                "scores, such as 'as-50'"
+            )
+        return config
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +139,7 @@ def normalize_trials(
             f"{len(bad):,} of {len(scores):,} scores are NaN, the first of model "
             f"{trials.model_ids[model]!r} with test {trials.test_ids[test]!r}; score them again"
         )
+    _check_tables(cohort, len(trials.model_ids), len(trials.test_ids))
     models, tests = trials.model_index, trials.test_index
     by_model = by_test = None
     if config.method == "zt":
@@ -159,6 +166,20 @@ def normalize_trials(
         before = parts.pop() if config.method == "zt" else scores
         parts.append((before - by_test.mean[tests]) / by_test.deviation[tests])
     return parts[0] if len(parts) == 1 else 0.5 * (parts[0] + parts[1])
+
+
+def _check_tables(cohort: CohortScores, n_models: int, n_tests: int) -> None:
+    """Refuse cohort scores of other models or tests than the trials'."""
+    tables = (
+        ("models", cohort.models_vs_cohort, 0, n_models),
+        ("tests", cohort.cohort_vs_tests, 1, n_tests),
+    )
+    for what, table, axis, expected in tables:
+        if table is not None and table.shape[axis] != expected:
+            raise ScoreError(
+                f"the cohort was scored with {table.shape[axis]} {what}, the trials name "
+                f"{expected}; score the cohort again"
+            )
 
 
 def _given(scores: Floats | None) -> Floats:

@@ -787,8 +787,8 @@ SIDED = Calibration(1.0, 0.0, (SideTerm("test_speech", 1.0, 0.0), SideTerm("test
             None,
             "calibration fuses 1 systems: expected (N, 1)",
         ),
-        # One system's calibration says nothing about two.
-        (Calibration(2.0, 0.0), [[1.0, 2.0]], None, "scores have shape (1, 2)"),
+        # What is known of each trial needs a list of trials.
+        (SIDED, [[1.0, 2.0]], [[1.0, 0.0]], "scores have shape (1, 2); with side information"),
         (
             SIDED,
             [1.0, 2.0],
@@ -834,3 +834,8 @@ def test_no_trials_have_no_ratios():
     assert Calibration(2.0, -1.0)([]).shape == (0,)
     assert Calibration((2.0, 1.0), -1.0)(np.empty((0, 2))).shape == (0,)
     assert SIDED([], np.empty((0, 2))).shape == (0,)
+
+
+def test_a_matrix_of_one_systems_scores_is_mapped_cell_by_cell():
+    matrix = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(Calibration(2.0, -1.0)(matrix), 2.0 * matrix - 1.0)
