@@ -673,7 +673,5 @@ def test_what_a_score_file_does_not_hold_is_missed():
 
 @pytest.mark.parametrize(("record", "n"), [(FUSED, 1), (FUSED, 3), (PLAIN, 2)])
 def test_ratios_of_another_number_of_systems_are_refused(record, n):
-    with pytest.raises(
-        ScoreError, match=f"there are scores of {n} systems; this calibration is for"
-    ):
+    with pytest.raises(ScoreError, match=f"there are scores of {n} systems; this calibration"):
         record.calibrated([scored(5)] * n)
