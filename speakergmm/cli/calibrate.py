@@ -114,7 +114,7 @@ def calibrate(
     """
     from speakergmm.evaluation import CostModel
     from speakergmm.recipes.calibrating import Goal
-    from speakergmm.verification.calibration_record import save_calibration
+    from speakergmm.verification.calibration_file import save_calibration
 
     costs = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa}
     cost = CostModel(**{name: value for name, value in costs.items() if value is not None})

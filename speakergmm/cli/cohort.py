@@ -91,7 +91,7 @@ def make(
           --cohort cohort.safetensors --normalization s
     """
     from speakergmm.cli.console import enrollment_config, print_warnings
-    from speakergmm.recipes.lists import make_cohort
+    from speakergmm.recipes.list_scoring import make_cohort
     from speakergmm.verification import NormalizationConfig
 
     with (

@@ -113,7 +113,7 @@ def evaluate(
 def _calibrated(files: tuple[Path, ...], calibration: Path) -> Scores:
     """Read score files and turn them into log-likelihood ratios."""
     from speakergmm.corpora import align_scores, read_scores
-    from speakergmm.verification.calibration_record import load_calibration
+    from speakergmm.verification.calibration_file import load_calibration
     from speakergmm.verification.origin import read_origin
 
     record = load_calibration(calibration)

@@ -14,6 +14,7 @@ from speakergmm.cli.console import (
     parse_settings,
     print_conditions,
     print_evaluations,
+    print_warnings,
     quiet_option,
     scheduler_option,
     set_option,
@@ -116,6 +117,7 @@ def run(
         print_conditions(result.conditions)
     if "unavailable" in result.calibration:
         click.echo(f"Not calibrated: {result.calibration['unavailable']}")
+    print_warnings(result.calibration["warnings"])
     click.echo(f"Report: {output / 'report.html'}   scores: {output / 'scores.csv'}")
 
 

@@ -94,12 +94,13 @@ def ratio_sentence(llr: float) -> str:
 
 def calibration_sentence(calibration: Mapping[str, Any]) -> str:
     """Say where the log-likelihood ratios come from, or why there are none."""
+    warnings = "".join(f" Note: {warning}." for warning in calibration.get("warnings", ()))
     if "unavailable" in calibration:
-        return f"Scores are not calibrated: {calibration['unavailable']}."
+        return f"Scores are not calibrated: {calibration['unavailable']}.{warnings}"
     terms = calibration.get("side", ())
     depends = f", both depending on {', '.join(t['name'] for t in terms)}," if terms else ""
     return (
         f"Log-likelihood ratios are {calibration['scale']:.3g} times the score, "
         f"{calibration['offset']:+.3g}{depends} fitted on {calibration['fitted_on']}; that split's "
-        "own actual DCF and Cllr are therefore optimistic."
+        f"own actual DCF and Cllr are therefore optimistic.{warnings}"
     )

@@ -3,7 +3,8 @@
 from speakergmm.recipes.conditions import Condition
 from speakergmm.recipes.config import Recipe, Settings, load_recipe, load_settings
 from speakergmm.recipes.experiment import Experiment, ExperimentResult
-from speakergmm.recipes.lists import extract_list, score_lists, train_on_list, train_on_store
+from speakergmm.recipes.list_scoring import score_lists
+from speakergmm.recipes.lists import extract_list, train_on_list, train_on_store
 
 __all__ = [
     "Condition",

@@ -17,8 +17,9 @@ from speakergmm.evaluation import CostModel, Evaluation, EvaluationConfig, evalu
 from speakergmm.evaluation.decisions import Decision, check_support, decide, threshold_for
 from speakergmm.files import file_digest
 from speakergmm.progress import SILENT
-from speakergmm.recipes.lists import score_protocol
+from speakergmm.recipes.list_scoring import score_protocol
 from speakergmm.verification.calibration import fit_calibration
+from speakergmm.verification.calibration_file import record_to_json
 from speakergmm.verification.calibration_record import (
     CalibrationConfig,
     CalibrationRecord,
@@ -93,7 +94,7 @@ class CalibrationReport:
     def to_json(self) -> dict[str, Any]:
         """Give the report as JSON."""
         return {
-            "calibration": self.record.to_json(),
+            "calibration": record_to_json(self.record),
             "decision": dataclasses.asdict(self.decision),
             "evaluation": self.evaluation.to_json(),
             "n_recordings": self.n_recordings,

@@ -22,8 +22,9 @@ from speakergmm.gmm.model_file import software_versions
 from speakergmm.parallel import available_cores, describe_jobs
 from speakergmm.progress import SILENT
 from speakergmm.recipes import steps
+from speakergmm.recipes.calibration_stage import CALIBRATION_FILE, calibrate
 from speakergmm.recipes.conditions import Condition
-from speakergmm.recipes.pipeline import CALIBRATION_FILE, UBM_FILE, Pipeline
+from speakergmm.recipes.pipeline import UBM_FILE, Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,9 +151,9 @@ class Experiment:
             self.pipeline.run(utterances, protocols)
             for other in self.others:
                 other.run(utterances, protocols)
-            self.pipeline.calibrate(protocols, self.learned_from)
+            calibrate(self.pipeline, protocols, self.learned_from)
             for other in self.others:
-                other.calibrate(protocols, is_learned=other in self.learned_from)
+                calibrate(other, protocols, is_learned=other in self.learned_from)
                 self._measure(other, list(protocols))
             self._evaluation(utterances, protocols)
         return ExperimentResult(

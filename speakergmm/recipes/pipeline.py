@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from speakergmm.audio import duration_s
-from speakergmm.corpora import pool_scores, write_scores
 from speakergmm.corpora.cohort_lists import CohortLists, cached, cohort_lists, median_pool_s
-from speakergmm.errors import ScoreError
 from speakergmm.features.extraction import extract_sides
 from speakergmm.features.sides import by_name, pooled_sides, training_sides
-from speakergmm.files import remove, value_digest, write_json
+from speakergmm.files import remove, value_digest
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.progress import SILENT
-from speakergmm.recipes import steps
+from speakergmm.recipes import steps, ubm_training
 from speakergmm.recipes.conditions import ROLES, Degrader
 from speakergmm.recipes.raw_scores import RawScores, load_raw_scores, save_raw_scores
 from speakergmm.recipes.stage_log import StageLog
 from speakergmm.verification import ScoreOrigin
-from speakergmm.verification.calibration_record import (
-    CalibrationRecord,
-    fit_record,
-    load_calibration,
-)
 from speakergmm.verification.cohort import build_cohort
 from speakergmm.verification.cohort_file import load_cohort, save_cohort
-from speakergmm.verification.origin import origin_path, write_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from speakergmm.audio.noises import NoisePool
@@ -46,7 +35,6 @@ if TYPE_CHECKING:
     from speakergmm.recipes.config import Recipe
 
 UBM_FILE, COHORT_FILE = "ubm.safetensors", "cohort.safetensors"
-CALIBRATION_FILE = "calibration.json"
 
 # The cohort's speech is the background's, cut otherwise.
 COHORT = "cohort"
@@ -126,7 +114,7 @@ class Pipeline:
         settings = self.recipe.settings
         cohort = ""
         if self.uses_cohort:
-            cohort = self._made_cohort().log.output_digest("cohort", COHORT_FILE)
+            cohort = self.made_cohort.log.output_digest("cohort", COHORT_FILE)
         return ScoreOrigin(
             self.ubm_digest,
             settings.scoring,
@@ -144,12 +132,24 @@ class Pipeline:
         degraded = {*self.condition.roles, *self.base.condition.roles}
         return self if degraded & set(roles) else self.base
 
+    @property
+    def scores_mean_as_base(self) -> bool:
+        """Whether scores mean what those of the experiment's own condition do."""
+        tables = "scoring", "score_normalization", "calibration"
+        base = self.base
+        return (
+            base is not None
+            and self._enrolled() is base
+            and not self._settings_differ(base, *tables)
+        )
+
     def _enrolled(self) -> Pipeline:
         """Tell whose enrollment serves."""
         made = self._made("background", "enrollment")
         return self if self._settings_differ(made, "enrollment") else made
 
-    def _made_cohort(self) -> Pipeline:
+    @property
+    def made_cohort(self) -> Pipeline:
         """Tell whose cohort serves."""
         made = self._made("background")
         return self if self._settings_differ(made, "enrollment") else made
@@ -260,7 +260,7 @@ class Pipeline:
             (u for u in utterances.values() if u.split == head.background),
             self.recipe.settings.front_end,
         )
-        parts = steps.background_parts(
+        parts = ubm_training.background_parts(
             {side.name: side.utterances for side in sides}, self.recipe.settings.ubm.pool_by
         )
         settings = {
@@ -270,10 +270,10 @@ class Pipeline:
         }
         if "ubm" in self.log.forced:
             for number in range(len(parts) + 1):
-                remove(steps.checkpoint_of(self.output / UBM_FILE, number))
+                remove(ubm_training.checkpoint_of(self.output / UBM_FILE, number))
 
         def work() -> None:
-            steps.train_background_model(
+            ubm_training.train_background_model(
                 self.output / UBM_FILE,
                 background,
                 self.recipe.settings,
@@ -319,7 +319,7 @@ class Pipeline:
 
     def _cohort(self) -> None:
         lists = self.cohort_lists
-        if not self.uses_cohort or self._made_cohort() is not self or lists is None:
+        if not self.uses_cohort or self.made_cohort is not self or lists is None:
             return
         store = self.stores[COHORT]
         pools = {part: self.pools[COHORT, part] for part in ("enrollment", "test")}
@@ -355,7 +355,7 @@ class Pipeline:
             split: (self.pools["enrollment", split], self.pools["test", split])
             for split in protocols
         }
-        cohort_file = self._made_cohort().output / COHORT_FILE
+        cohort_file = self.made_cohort.output / COHORT_FILE
         inputs = [
             dataclasses.replace(self.origin, normalization="").to_json(),
             settings.score_normalization.method,
@@ -407,100 +407,6 @@ class Pipeline:
     def scoring_seconds(self) -> float:
         """Seconds that the raw scores took when they were made."""
         return self._scored().log.seconds()["scoring"]
-
-    def calibrate(
-        self,
-        protocols: Mapping[str, Protocol],
-        fitted_with: Sequence[Pipeline] = (),
-        *,
-        is_learned: bool = False,
-    ) -> None:
-        """Normalize the raw scores, calibrate them, and write both.
-
-        Where models and settings are those of the experiment itself, so is what their scores mean,
-        and its calibration is taken.
-
-        Parameters
-        ----------
-        fitted_with : sequence of Pipeline
-            Other conditions, whose development trials are pooled with this one's for the fit.
-        is_learned : bool
-            Whether the experiment's own calibration was fitted on this condition too.
-        """
-        settings, head = self.recipe.settings, self.recipe.head
-        development = head.development
-        base = self.base
-        borrows = is_learned or (base is not None and self._means_as(base))
-        fitted_on = [self, *fitted_with]
-        inputs = [
-            dataclasses.asdict(settings.score_normalization),
-            dataclasses.asdict(settings.calibration),
-            self.origin.to_json(),
-            [self.raw_digest(split) for split in protocols],
-            base.log.output_digest("calibration", CALIBRATION_FILE)
-            if borrows and base is not None
-            else [[str(p.condition), p.raw_digest(development)] for p in fitted_on],
-        ]
-        files = {split: self.score_file(split) for split in protocols}
-
-        def work() -> None:
-            about: dict[str, Any]
-            if borrows and base is not None:
-                record: CalibrationRecord | str = _read_record(base.output / CALIBRATION_FILE)
-            else:
-                record = self._fit(protocols[development], fitted_on)
-            for split, protocol in protocols.items():
-                raw = self.raw_scores(split)
-                scores = raw.normalized(protocol.trials, settings.score_normalization)
-                if isinstance(record, CalibrationRecord):
-                    scores = raw.calibrated(scores, record)
-                write_scores(self.output / files[split], scores)
-                write_origin(self.output / files[split], self.origin)
-            if isinstance(record, CalibrationRecord):
-                about = record.to_json() | {"warnings": list(record.warnings)}
-            else:
-                about = {"fitted_on": development, "unavailable": record, "warnings": []}
-            if self.uses_cohort:
-                cohort = load_cohort(self._made_cohort().output / COHORT_FILE, self.ubm_digest)
-                about["warnings"] += cohort.warnings(settings.score_normalization)
-            write_json(self.output / CALIBRATION_FILE, about)
-
-        outputs = [*files.values(), *(str(origin_path(f)) for f in files.values())]
-        self.log.run("calibration", inputs, [*outputs, CALIBRATION_FILE], work)
-
-    def _means_as(self, base: Pipeline) -> bool:
-        """Tell whether scores mean what those of another pipeline do."""
-        tables = "scoring", "score_normalization", "calibration"
-        return self._enrolled() is base and not self._settings_differ(base, *tables)
-
-    def _fit(self, development: Protocol, fitted_on: Sequence[Pipeline]) -> CalibrationRecord | str:
-        """Fit a calibration on development scores; where none can be fitted, say why."""
-        settings, split = self.recipe.settings, self.recipe.head.development
-        trials = development.trials
-        raw = {str(p.condition): p.raw_scores(split) for p in fitted_on}
-        scores = {
-            name: part.normalized(trials, settings.score_normalization)
-            for name, part in raw.items()
-        }
-        names = settings.calibration.side_information
-        try:
-            sides = [part.side.of_trials(trials, names) for part in raw.values()]
-            described = split if len(raw) == 1 else f"{split} under {', '.join(raw)}"
-            return fit_record(
-                [pool_scores(scores)],
-                [self.origin],
-                fitted_on=described,
-                config=settings.calibration,
-                side=np.concatenate(sides),
-            )
-        except ScoreError as error:
-            return str(error)
-
-
-def _read_record(path: Path) -> CalibrationRecord | str:
-    """Read a calibration, or why there is none."""
-    about = json.loads(path.read_text(encoding="utf-8"))
-    return str(about["unavailable"]) if "unavailable" in about else load_calibration(path)
 
 
 def _raw_file(split: str) -> str:

@@ -17,6 +17,7 @@ from speakergmm.errors import ConfigError
 from speakergmm.evaluation import Evaluation, evaluate_scores
 from speakergmm.files import locked, write_json, write_text
 from speakergmm.progress import SILENT
+from speakergmm.recipes.calibration_stage import calibrate
 from speakergmm.recipes.config import load_recipe
 from speakergmm.recipes.experiment import Experiment
 from speakergmm.recipes.pipeline import Pipeline
@@ -145,7 +146,7 @@ def compare_variants(
                 progress=progress,
             )  # fmt: skip
             variant.run(utterances, protocols)
-            variant.calibrate(protocols)
+            calibrate(variant, protocols)
             scores = {split: read_scores(folder / variant.score_file(split)) for split in protocols}
             progress.start(f"evaluation of {name}")
             evaluations = {

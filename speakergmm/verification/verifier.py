@@ -22,7 +22,7 @@ from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics, accumulate
 from speakergmm.gmm.model_file import load_background_model, model_digest
 from speakergmm.parallel import single_threaded_libraries
-from speakergmm.verification.calibration_record import CalibrationRecord, load_calibration
+from speakergmm.verification.calibration_file import load_calibration
 from speakergmm.verification.cohort import Cohort, score_cohort
 from speakergmm.verification.cohort_file import load_cohort
 from speakergmm.verification.enrollment import EnrollmentConfig
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from speakergmm.features.reading import SideFrames
     from speakergmm.gmm.model_file import BackgroundModel
+    from speakergmm.verification.calibration_record import CalibrationRecord
 
 # A click or a breath has less; the shortest words have more.
 MIN_SPEECH_S = 0.2
