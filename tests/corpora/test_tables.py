@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakergmm.corpora.tables import Problems, format_table, read_rows
+from speakergmm.corpora.tables import Problems, format_table, read_header, read_rows
 from speakergmm.errors import ManifestError
 
 
@@ -86,6 +86,41 @@ def test_none_is_written_as_an_empty_cell():
 
 
 # --- headers ---
+
+
+@pytest.mark.parametrize("content", SAME_TABLE.values(), ids=SAME_TABLE.keys())
+def test_the_names_of_the_columns_are_read_in_any_dress(write, content):
+    assert set(read_header(write("t.csv", content))) - {"note"} == {"id", "name"}
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("", []),
+        ("\n  \n", []),
+        ("id", ["id"]),
+        (" id , name ,\n1,2,3\n", ["id", "name", ""]),
+        ("id;name\n", ["id;name"]),
+        ('"two\nlines",b\n', ["two\nlines", "b"]),
+        # Not CSV further down, which does not matter to the header.
+        ('id,name\n1,"ann', ["id", "name"]),
+        ("\n\nname,id\n", ["name", "id"]),
+    ],
+)
+def test_names_of_columns_by_hand(write, content, names):
+    assert read_header(write("t.csv", content)) == names
+
+
+def test_a_header_that_is_no_csv_has_no_columns(write):
+    # A field of CSV may be 128 KiB long.
+    assert read_header(write("t.csv", "a" * 200_000)) == []
+
+
+def test_a_header_of_what_is_no_text(write, tmp_path):
+    with pytest.raises(ManifestError, match=r"t\.wav: not UTF-8 text \(byte 4\); save the list as"):
+        read_header(write("t.wav", b"RIFF\xff\xfe\x00"))
+    with pytest.raises(ManifestError, match="nowhere: no such file; expected a list in CSV"):
+        read_header(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

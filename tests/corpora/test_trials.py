@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from speakergmm.corpora import (
     Scores,
     Trials,
+    align_scores,
     all_against_all,
+    pool_scores,
     read_scores,
     read_trials,
+    trial_speakers,
     write_scores,
 )
 from speakergmm.errors import ManifestError, OutputError
@@ -305,3 +308,209 @@ def test_scores_that_cannot_be_written_say_where(tmp_path):
     path = tmp_path / "file" / "scores.csv"
     with pytest.raises(OutputError, match=re.escape(f"{path}: cannot be written")):
         write_scores(path, scores_of([1.0]))
+
+
+# --- several lists of scores ---------------------------------------------------------------------
+
+NUMBERS = st.integers(0, 2**32 - 1)
+
+
+def random_scores(rng, n_models=4, n_tests=5, *, has_llr=False):
+    """Scores of some of the pairs, in an order of chance."""
+    pairs = rng.permutation([(m, t) for m in range(n_models) for t in range(n_tests)])
+    pairs = pairs[: rng.integers(1, len(pairs) + 1)].astype(np.int32)
+    trials = Trials(
+        tuple(f"m{i}" for i in range(n_models)),
+        tuple(f"t{i}" for i in range(n_tests)),
+        pairs[:, 0],
+        pairs[:, 1],
+        pairs[:, 0] == pairs[:, 1],
+    )
+    llr = rng.normal(size=len(pairs)) if has_llr else None
+    return Scores(trials, rng.normal(size=len(pairs)), llr)
+
+
+def permuted(scores, rng):
+    """Write the same list in another order, with ids numbered otherwise."""
+    t = scores.trials
+    models, tests = rng.permutation(len(t.model_ids)), rng.permutation(len(t.test_ids))
+    order = rng.permutation(len(t))
+    trials = Trials(
+        tuple(t.model_ids[i] for i in models),
+        tuple(t.test_ids[i] for i in tests),
+        np.argsort(models)[t.model_index][order].astype(np.int32),
+        np.argsort(tests)[t.test_index][order].astype(np.int32),
+        t.is_target[order],
+    )
+    llr = None if scores.llr is None else scores.llr[order]
+    return Scores(trials, scores.score[order], llr)
+
+
+def by_pair(scores, values):
+    keys = [(model, test) for model, test, _ in triples(scores.trials)]
+    return dict(zip(keys, values.tolist(), strict=True))
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(NUMBERS, st.booleans())
+def test_the_same_trials_in_another_order_are_aligned(seed, has_llr):
+    rng = np.random.default_rng(seed)
+    first = random_scores(rng)
+    second = permuted(random_scores(np.random.default_rng(seed), has_llr=has_llr), rng)
+    aligned = align_scores([first, second, first], ["a.csv", "b.csv", "c.csv"])
+    assert aligned[0] is first
+    assert all(scores.trials is first.trials for scores in aligned)
+    assert by_pair(aligned[1], aligned[1].score) == by_pair(second, second.score)
+    np.testing.assert_array_equal(aligned[2].score, first.score)
+    if has_llr:
+        assert by_pair(aligned[1], aligned[1].llr) == by_pair(second, second.llr)
+    else:
+        assert aligned[1].llr is None
+
+
+def test_one_list_is_aligned_as_it_is():
+    scores = scores_of([1.0, 2.0])
+    assert align_scores([scores], ["a.csv"]) == [scores]
+
+
+def test_ids_that_no_trial_names_do_not_matter():
+    first = scores_of([1.0, 2.0, 3.0])
+    t = first.trials
+    more = Trials(
+        ("nobody", *t.model_ids), (*t.test_ids, "unused"), t.model_index + 1, t.test_index,
+        t.is_target,
+    )  # fmt: skip
+    aligned = align_scores([first, Scores(more, first.score)], ["a.csv", "b.csv"])
+    np.testing.assert_array_equal(aligned[1].score, first.score)
+
+
+def of_pairs(*pairs):
+    """Scores 0, 1, 2, … of pairs (model, test), which are targets where the names are equal."""
+    models = tuple(dict.fromkeys(model for model, _ in pairs))
+    tests = tuple(dict.fromkeys(test for _, test in pairs))
+    trials = Trials(
+        models,
+        tests,
+        np.array([models.index(model) for model, _ in pairs], dtype=np.int32),
+        np.array([tests.index(test) for _, test in pairs], dtype=np.int32),
+        np.array([model == test for model, test in pairs]),
+    )
+    return Scores(trials, np.arange(len(pairs), dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (
+            (("a", "a"), ("c", "a"), ("a", "b"), ("c", "b")),
+            "2 only in one.csv, such as b with a; 2 only in two.csv, such as c with a",
+        ),
+        ((("a", "a"), ("a", "b"), ("b", "a")), "1 only in one.csv, such as b with b"),
+        (
+            (("a", "a"), ("a", "b"), ("b", "a"), ("b", "b"), ("z", "y")),
+            "1 only in two.csv, such as z with y",
+        ),
+        (
+            (("a", "a"), ("a", "b"), ("b", "a"), ("b", "z")),
+            "1 only in one.csv, such as b with b; 1 only in two.csv, such as b with z",
+        ),
+    ],
+)
+def test_trials_that_differ_are_counted_and_the_first_named(second, message):
+    first = of_pairs(("a", "a"), ("a", "b"), ("b", "a"), ("b", "b"))
+    expected = (
+        f"one.csv and two.csv are not of the same trials: {message}; score the same list with both "
+        "systems"
+    )
+    with pytest.raises(ManifestError) as caught:
+        align_scores([first, of_pairs(*second)], ["one.csv", "two.csv"])
+    assert str(caught.value) == expected
+
+
+def test_the_list_that_differs_is_named_among_several():
+    first = of_pairs(("a", "a"), ("a", "b"))
+    with pytest.raises(ManifestError, match=r"^one and three are not of the same trials: 1 only"):
+        align_scores([first, first, of_pairs(("a", "a"))], ["one", "two", "three"])
+
+
+def test_many_trials_that_differ_are_counted():
+    first = of_pairs(*((f"m{i}", "t") for i in range(1500)))
+    with pytest.raises(ManifestError, match="1,499 only in one, such as m1 with t; score the"):
+        align_scores([first, of_pairs(("m0", "t"))], ["one", "two"])
+
+
+def test_labels_that_differ_are_refused():
+    first = of_pairs(("a", "a"), ("a", "b"), ("b", "a"))
+    t = first.trials
+    other = Trials(t.model_ids, t.test_ids, t.model_index, t.test_index, ~t.is_target)
+    message = (
+        "two.csv: 3 of 3 trials have another label than in one.csv; expected the same trials: "
+        "correct one of them"
+    )
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        align_scores([first, Scores(other, first.score)], ["one.csv", "two.csv"])
+
+
+def test_pooled_scores_are_the_parts_one_after_the_other():
+    clean, noisy = of_pairs(("a", "a"), ("a", "b")), of_pairs(("a", "b"), ("a", "c"), ("a", "a"))
+    pooled = pool_scores({"clean": clean, "noise": noisy})
+    assert triples(pooled.trials) == [
+        ("a", "a (clean)", True), ("a", "b (clean)", False),
+        ("a", "b (noise)", False), ("a", "c (noise)", False), ("a", "a (noise)", True),
+    ]  # fmt: skip
+    assert pooled.score.tolist() == [0.0, 1.0, 0.0, 1.0, 2.0]
+    assert len(set(pooled.trials.test_ids)) == 5
+    assert pooled.target().tolist() == [0.0, 2.0]
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(NUMBERS, st.integers(2, 4))
+def test_pooling_keeps_every_trial(seed, n_parts):
+    rng = np.random.default_rng(seed)
+    parts = {f"c{i}": random_scores(rng) for i in range(n_parts)}
+    pooled = pool_scores(parts)
+    expected = [
+        (model, f"{test} ({name})", target)
+        for name, part in parts.items()
+        for model, test, target in triples(part.trials)
+    ]
+    assert triples(pooled.trials) == expected
+    assert pooled.score.tolist() == [s for part in parts.values() for s in part.score.tolist()]
+
+
+def test_a_single_part_stays_as_it_is():
+    scores = scores_of([1.0, 2.0], np.array([0.5, 0.25]))
+    assert pool_scores({"clean": scores}) is scores
+
+
+# --- speakers ------------------------------------------------------------------------------------
+
+
+def test_speakers_are_what_the_target_trials_join():
+    # ann has two models that share a test, bob one; nobody is joined with zoë's test.
+    trials = all_against_all(
+        {"m1": "ann", "m2": "bob", "m3": "ann"}, {"t1": "ann", "t2": "bob", "t3": "zoë"}
+    )
+    model, test, n_speakers = trial_speakers(trials)
+    assert model[0] == model[2] == test[0]
+    assert model[1] == test[1]
+    assert len({model[0], model[1], test[2]}) == n_speakers == 3
+
+
+def test_numbers_that_are_given_are_kept():
+    # No target trial says so, but both models are of one speaker.
+    trials = Trials(
+        ("m1", "m2"),
+        ("t1", "t2", "t3"),
+        np.array([0, 1], dtype=np.int32),
+        np.array([0, 1], dtype=np.int32),
+        np.array([False, False]),
+        np.array([0, 0]),
+        np.array([1, 2, 0]),
+    )
+    model, test, n_speakers = trial_speakers(trials)
+    assert (model.tolist(), test.tolist(), n_speakers) == ([0, 0], [1, 2, 0], 3)
+    unnumbered = Trials(*(getattr(trials, name) for name in (
+        "model_ids", "test_ids", "model_index", "test_index", "is_target"
+    )))  # fmt: skip
+    assert trial_speakers(unnumbered)[2] == 5

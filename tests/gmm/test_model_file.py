@@ -14,6 +14,7 @@ from speakergmm.gmm.model_file import (
     FORMAT,
     VERSION_1_FRONT_END,
     BackgroundModel,
+    UbmPart,
     load_background_model,
     save_background_model,
     software_versions,
@@ -158,3 +159,74 @@ def test_failed_write_keeps_the_old_file(model, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot be written"):
         save_background_model(tmp_path / "file" / "m", model)
+
+
+# --- the parts of a pooled model -----------------------------------------------------------------
+
+
+@pytest.fixture
+def pooled(model):
+    """Give a model pooled of two, which have their own histories; it has no curve itself."""
+    histories = [
+        TrainingHistory((-3.0, -2.0), (4, 1), (1, 0), (0, 2), 1.5, converged=True),
+        TrainingHistory((-2.5,), (0,), (0,), (0,), 1.75, converged=False),
+    ]
+    parts = (
+        UbmPart("f", 2, 0.5, 1000, histories[0]),
+        UbmPart("männlich", 1, 0.5, 234, histories[1]),
+    )
+    whole = TrainingHistory((), (), (), (), 3.25, converged=False)
+    return dataclasses.replace(model, history=whole, parts=parts)
+
+
+def without_seconds(part):
+    return dataclasses.replace(part, history=dataclasses.replace(part.history, seconds=0.0))
+
+
+def test_parts_are_saved_and_loaded(pooled, tmp_path):
+    save_background_model(tmp_path / "m", pooled)
+    loaded = load_background_model(tmp_path / "m")
+    assert tuple(map(without_seconds, loaded.parts)) == tuple(map(without_seconds, pooled.parts))
+    assert all(np.isnan(part.history.seconds) for part in loaded.parts)
+    assert loaded.history.mean_log_likelihood == ()
+    assert loaded.n_frames == sum(part.n_frames for part in loaded.parts)
+    # What was loaded is saved as the same bytes.
+    save_background_model(tmp_path / "again", loaded)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_seconds_of_parts_are_not_kept(pooled, tmp_path):
+    slower = tuple(
+        dataclasses.replace(part, history=dataclasses.replace(part.history, seconds=99.0))
+        for part in pooled.parts
+    )
+    save_background_model(tmp_path / "a", pooled)
+    save_background_model(tmp_path / "b", dataclasses.replace(pooled, parts=slower))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_model_that_was_not_pooled_has_no_parts(model, tmp_path):
+    save_background_model(tmp_path / "m", model)
+    assert load_background_model(tmp_path / "m").parts == ()
+
+
+def test_a_file_from_before_there_were_parts(model, tmp_path):
+    path = rewrite(tmp_path, model, {})
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][FORMAT])
+    del about["parts"]
+    arrays = {name: getattr(model.gmm, name) for name in ("weights", "means", "variances")}
+    path.write_bytes(save(arrays, metadata={FORMAT: json.dumps(about)}))
+    loaded = load_background_model(path)
+    assert loaded.parts == ()
+    assert dataclasses.replace(loaded.history, seconds=3.25) == model.history
+
+
+@pytest.mark.parametrize(
+    "parts", [7, ["f"], [{"name": "f"}], [{"history": 3}], [{"history": {"no": 1}}]]
+)
+def test_parts_that_are_none(model, tmp_path, parts):
+    path = rewrite(tmp_path, model, {"parts": parts})
+    with pytest.raises(ModelFileError, match="m: not a model file, or a damaged one"):
+        load_background_model(path)

@@ -13,7 +13,16 @@ from speakergmm import (
     log_likelihood_ratio,
     map_adapt,
 )
+from speakergmm.corpora import Trials, all_against_all
 from speakergmm.errors import FrameError, ModelError
+from speakergmm.verification import score_trials, scoring
+from speakergmm.verification.linear import LinearBank
+
+# Sums of C · D float64 terms in another order.
+ROUNDING = 1e-12
+
+# Responsibilities of float32 blocks, in a sum of some dozens of frames.
+FAST = 1e-4
 
 
 @pytest.fixture
@@ -89,3 +98,106 @@ def test_what_does_not_fit_is_refused(ubm, models):
     other = DiagonalGMM([1.0], [[0.0]], [[1.0]])
     with pytest.raises(ModelError, match=r"the speaker model has \(C, D\) = \(1, 1\)"):
         linear_score(other, ubm, [])
+
+
+# --- lists of trials -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many_models(ubm):
+    rng = np.random.default_rng(10)
+    parameters = ("means", "means+variances", "means+weights", "all")
+    return [
+        map_adapt(
+            ubm, accumulate(ubm, rng.normal(0.2 * i, 1, (50, 4))), parameters=parameters[i % 4]
+        )
+        for i in range(7)
+    ]
+
+
+def listed(n_models, frames):
+    trials = all_against_all(
+        {f"m{i}": f"s{i}" for i in range(n_models)}, {f"t{i}": "s0" for i in range(len(frames))}
+    )
+    tests = {f"t{i}": x for i, x in enumerate(frames)}
+    return trials, tests.__getitem__
+
+
+def test_a_bank_gives_the_scores_of_some_models(ubm, many_models, frames):
+    bank = LinearBank.of(many_models, ubm)
+    assert bank.n_models == 7
+    for x in frames:
+        expected = linear_score(many_models, ubm, accumulate(ubm, x))[:, 0]
+        for chosen in ([0, 1, 2, 3, 4, 5, 6], [5], [6, 0, 6], []):
+            scores = bank.scores(x, np.array(chosen, dtype=np.int32))
+            np.testing.assert_allclose(scores, expected[chosen], rtol=ROUNDING, atol=ROUNDING)
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(np.float64, ROUNDING), (np.float32, FAST)])
+def test_a_list_is_scored_as_its_matrix(ubm, many_models, frames, dtype, limit):
+    trials, load = listed(7, [x.astype(dtype) for x in frames])
+    scores = score_trials(many_models, ubm, load, trials, scorer="linear")
+    expected = linear_score(many_models, ubm, [accumulate(ubm, x) for x in frames])
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(scores.reshape(7, 3), expected, rtol=limit, atol=limit)
+
+
+def test_trials_that_are_not_listed_are_not_scored(ubm, many_models, frames):
+    rng = np.random.default_rng(0)
+    every, load = listed(7, frames)
+    keep = rng.permutation(len(every))[:9]
+    trials = Trials(
+        every.model_ids, every.test_ids, every.model_index[keep], every.test_index[keep],
+        every.is_target[keep],
+    )  # fmt: skip
+    some = score_trials(many_models, ubm, load, trials, scorer="linear")
+    whole = score_trials(many_models, ubm, load, every, scorer="linear")
+    np.testing.assert_array_equal(some, whole[keep])
+
+
+@pytest.mark.parametrize("bank_values", [1, 100, 160])
+def test_cuts_into_banks_do_not_matter(monkeypatch, ubm, many_models, frames, bank_values):
+    trials, load = listed(7, frames)
+    whole = score_trials(many_models, ubm, load, trials, scorer="linear")
+    monkeypatch.setattr(scoring, "BANK_VALUES", bank_values)
+    cut = score_trials(many_models, ubm, load, trials, scorer="linear")
+    np.testing.assert_allclose(cut, whole, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_number_of_workers_changes_no_byte(ubm, many_models):
+    rng = np.random.default_rng(1)
+    frames = [rng.normal(0, 1.5, (100, 4)).astype(np.float32) for _ in range(11)]
+    trials, load = listed(7, frames)
+    scores = [
+        score_trials(many_models, ubm, load, trials, scorer="linear", jobs=jobs).tobytes()
+        for jobs in (1, 2, 4, None)
+    ]
+    assert len(set(scores)) == 1
+
+
+def test_a_list_of_the_unadapted_model_scores_zero(ubm, models, frames):
+    trials, load = listed(3, frames)
+    scores = score_trials([ubm, models[0], ubm], ubm, load, trials, scorer="linear").reshape(3, 3)
+    assert (scores[[0, 2]] == 0.0).all()
+    assert (scores[1] != 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.empty((0, 4)), "test t0: there are no frames to score; expected one or more"),
+        (np.zeros((3, 2)), r"test t0: frames have shape \(3, 2\); the model expects"),
+        (np.full((3, 4), np.nan), "test t0: frame 0, feature 0 is nan"),
+    ],
+)
+def test_frames_that_cannot_be_scored_name_their_test(ubm, models, x, message):
+    trials, load = listed(2, [x])
+    with pytest.raises(FrameError, match=message):
+        score_trials(models, ubm, load, trials, scorer="linear")
+
+
+def test_models_of_another_size_are_refused_in_a_list(ubm, models, frames):
+    trials, load = listed(2, frames)
+    other = DiagonalGMM([1.0], [[0.0] * 4], [[1.0] * 4])
+    with pytest.raises(ModelError, match=r"the speaker model has \(C, D\) = \(1, 4\), the UBM"):
+        score_trials([models[0], other], ubm, load, trials, scorer="linear")

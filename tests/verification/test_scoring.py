@@ -593,3 +593,58 @@ def test_top_c_of_a_batch_out_of_range_is_refused(top_c):
 def test_scoring_config_checks_top_c(top_c):
     with pytest.raises(ConfigError, match="top_c is"):
         ScoringConfig(top_c)
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "label"),
+    [({}, "exact"), ({"top_c": 5}, "top-5"), ({"scorer": "linear"}, "linear")],
+)
+def test_a_scorer_has_a_label(settings, label):
+    assert ScoringConfig(**settings).label == label
+
+
+def test_labels_tell_scorers_apart():
+    configs = [ScoringConfig(), ScoringConfig(scorer="linear"), *map(ScoringConfig, range(1, 12))]
+    assert len({config.label for config in configs}) == len(configs)
+
+
+@pytest.mark.parametrize("scorer", ["fast", "Linear", None, 1])
+def test_an_unknown_scorer_is_refused(scorer):
+    message = rf"scorer is {scorer!r}; expected one of 'exact', 'linear'"
+    with pytest.raises(ConfigError, match=message):
+        ScoringConfig(scorer=scorer)
+    ubm = DiagonalGMM([1.0], [[0.0]], [[1.0]])
+    with pytest.raises(ConfigError, match=message):
+        score_trials([ubm], ubm, lambda _: np.zeros((1, 1)), full_list(1, 1), scorer=scorer)
+
+
+def test_the_linear_scorer_looks_at_no_best_components():
+    message = (
+        "top_c is 5 with scorer 'linear', which looks at no single components; give one of the two"
+    )
+    with pytest.raises(ConfigError, match=message):
+        ScoringConfig(5, "linear")
+    ubm = DiagonalGMM([1.0], [[0.0]], [[1.0]])
+    frames = np.zeros((1, 1))
+    with pytest.raises(ConfigError, match=message):
+        score_trials([ubm], ubm, lambda _: frames, full_list(1, 1), top_c=5, scorer="linear")
+
+
+@pytest.mark.parametrize("bank_values", [1, 30, 100])
+@pytest.mark.parametrize("top_c", [None, 2])
+def test_cuts_into_banks_leave_scores_and_workers_do_not_matter(monkeypatch, top_c, bank_values):
+    rng = np.random.default_rng(14)
+    ubm = random_ubm(rng, 4, 3)
+    models = [enroll(ubm, rng) for _ in range(7)]
+    tests = Recordings([draw_frames(ubm, 60, rng) for _ in range(5)])
+    whole = score_trials(models, ubm, tests.load, full_list(7, 5), top_c=top_c)
+    monkeypatch.setattr(scoring, "BANK_VALUES", bank_values)
+    cut = [
+        score_trials(models, ubm, tests.load, full_list(7, 5), top_c=top_c, jobs=jobs)
+        for jobs in (1, 3)
+    ]
+    np.testing.assert_array_equal(cut[0], cut[1])
+    np.testing.assert_allclose(cut[0], whole, rtol=0, atol=REFERENCE)
