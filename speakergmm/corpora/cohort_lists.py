@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 # Less is no piece of speech of its own: rather a little more, or less, than was wanted.
 MIN_PIECE_S = 1.0
+
+# A mark that reaches less far into a piece holds no frame of it.
+MIN_MARKED_S = 0.05
+
+# What `_cut` appends to the name of an utterance.
+PIECE = re.compile(r" \[\d+\.\d{3}-\d+\.\d{3}\]$")
 
 
 @dataclass(frozen=True)
@@ -78,13 +85,17 @@ def cohort_lists(
     lists = CohortLists({}, {}, {})
     for speaker_id, members in by_speaker.items():
         waiting = members[::-1]
-        pool = _take(waiting, enrollment_s, durations)
+        pool = _with_speech(_take(waiting, enrollment_s, durations))
+        if not pool:
+            continue
         lists.utterances.update(pool)
         lists.enrollment[f"cohort {speaker_id}"] = tuple(pool)
-        for number in range(1, tests_per_speaker + 1):
-            pool = _take(waiting, test_s, durations)
+        number = 0
+        while waiting and number < tests_per_speaker:
+            pool = _with_speech(_take(waiting, test_s, durations))
             if sum(length_s(u, durations) for u in pool.values()) < test_s / 2:
-                break
+                continue
+            number += 1
             lists.utterances.update(pool)
             lists.tests[f"cohort {speaker_id}, test {number}"] = tuple(pool)
     if not lists.tests:
@@ -141,16 +152,23 @@ def _take(waiting: list[Utterance], wanted_s: float, durations: Durations) -> di
     return taken
 
 
+def _with_speech(pool: dict[str, Utterance]) -> dict[str, Utterance]:
+    """Leave out pieces whose list marks speech, but none in them."""
+    return {name: utterance for name, utterance in pool.items() if utterance.speech_s != ()}
+
+
 def _cut(utterance: Utterance, at_s: float, length: float) -> tuple[Utterance, Utterance]:
     """Part an utterance ``at_s`` seconds after its beginning."""
     start_s = utterance.start_s or 0.0
     middle_s, end_s = start_s + at_s, start_s + length
-    name = utterance.utterance_id.partition(" [")[0]
+    # A piece that is cut again is named after the whole.
+    name = PIECE.sub("", utterance.utterance_id)
     parts = []
     for start, end in ((start_s, middle_s), (middle_s, end_s)):
         marked = utterance.speech_s
         if marked is not None:
-            marked = tuple(span for span in marked if span[0] < end and span[1] > start) or None
+            inside = ((max(s, start), min(e, end)) for s, e in marked)
+            marked = tuple(span for span in inside if span[1] - span[0] >= MIN_MARKED_S)
         piece = f"{name} [{start:.3f}-{end:.3f}]"
         parts.append(
             dataclasses.replace(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speakergmm.config import check_whole
 from speakergmm.corpora.manifests import AUDIO_SUFFIXES, Utterance
 from speakergmm.corpora.protocols import Protocol
 from speakergmm.corpora.trials import Trials
@@ -76,6 +77,8 @@ def leave_one_out(utterances: Utterances, *, max_enrollment: int | None = None) 
     ManifestError
         When there is only one speaker, or no speaker has two sessions.
     """
+    if max_enrollment is not None:
+        check_whole("max_enrollment", max_enrollment, 1)
     sessions: dict[str, dict[str, list[str]]] = {}
     for utterance in utterances.values():
         own = sessions.setdefault(utterance.speaker_id, {})

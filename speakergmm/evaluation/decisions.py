@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speakergmm.config import check_range
 from speakergmm.corpora import trial_speakers
 from speakergmm.errors import ScoreError
 from speakergmm.evaluation.bootstrap import CONFIDENCE, MIN_SPEAKERS, Estimate, resampled_weights
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # 30 (Doddington, Przybocki, Martin & Reynolds 2000). Of no error in n trials, 3 / n is the rate
 # that is ruled out with a confidence of 95 %.
 RULE_OF_30, RULE_OF_3 = 30, 3
+
+# Rates nearer to 0 or 1 are nobody's goal, and ratios beyond this (one in 10^13) nobody's data.
+SMALLEST, MOST_EXTREME = 1e-9, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,9 @@ class Decision:
 def decide(scores: Scores, threshold: float, *, n_resamples: int = 1000, rng: int = 0) -> Decision:
     """Apply a threshold to log-likelihood ratios, and count the errors.
 
-    Intervals are by bootstrap over speakers, as for every other rate. Where no error was seen, the
-    interval's upper end is what the rule of three allows, as if trials were independent: the
-    bootstrap cannot draw what is not there.
+    Intervals are by bootstrap over speakers, as for every other rate. Where no error was seen, or
+    nothing but errors, the interval's other end is what the rule of three allows, as if trials were
+    independent: the bootstrap cannot draw what is not there.
 
     Raises
     ------
@@ -90,11 +94,12 @@ def threshold_for(scores: Scores, p_fa: float) -> float:
     """
     if scores.llr is None:
         raise ScoreError("scores are not calibrated; a threshold needs log-likelihood ratios")
+    check_range("p_fa", p_fa, SMALLEST, 1 - SMALLEST)
     strangers = np.sort(scores.llr[~scores.trials.is_target])
     wanted = math.ceil(RULE_OF_30 / p_fa)
     if len(strangers) < wanted:
         lowest = RULE_OF_30 / max(1, len(strangers))
-        possible = f", or ask for {100 * lowest:.2g} % or more" if lowest < 0.5 else ""
+        possible = f", or ask for {_rounded_up(100 * lowest):g} % or more" if lowest < 0.5 else ""
         raise ScoreError(
             f"not enough data for a false-accept rate of {100 * p_fa:g} %: have "
             f"{len(strangers):,} different-speaker trials, need about {wanted:,} "
@@ -102,8 +107,19 @@ def threshold_for(scores: Scores, p_fa: float) -> float:
             f"{possible}"
         )
     n_allowed = math.floor(p_fa * len(strangers))
+    # The product may be a digit less than the whole number that it stands for.
+    n_allowed += (n_allowed + 1) / len(strangers) <= p_fa
+    highest = strangers[len(strangers) - n_allowed - 1]
+    if highest == np.inf:
+        n = int(np.isposinf(strangers).sum())
+        lowest = _rounded_up(100 * n / len(strangers))
+        raise ScoreError(
+            f"{n:,} of {len(strangers):,} different-speaker trials have an infinite ratio, which "
+            f"no threshold rejects; ask for a false-accept rate of {lowest:g} % or more, or "
+            "correct the scores"
+        )
     # Just above the highest stranger who must be rejected.
-    return float(np.nextafter(strangers[len(strangers) - n_allowed - 1], np.inf))
+    return float(np.nextafter(highest, np.inf))
 
 
 def check_support(scores: Scores, threshold: float) -> tuple[str, ...]:
@@ -129,7 +145,7 @@ def check_support(scores: Scores, threshold: float) -> tuple[str, ...]:
     kind, n_trials = (
         ("different", len(is_target) - n_target) if threshold > 0 else ("same", n_target)
     )
-    seldom = math.exp(min(abs(threshold), 700.0))
+    seldom = math.exp(min(abs(threshold), MOST_EXTREME))
     wanted = math.ceil(RULE_OF_30 * seldom)
     have = (
         f"have {n_trials:,} {kind}-speaker trials, need about {wanted:,} ({RULE_OF_30} errors of a "
@@ -158,6 +174,12 @@ def _advice(scores: Scores, wanted: int, kind: str = "different") -> str:
     )
 
 
+def _rounded_up(value: float) -> float:
+    """Round to two digits, never to less."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / unit - 1e-9) * unit
+
+
 def _rates(
     wrong: NDArray[np.bool_], is_target: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> tuple[float, float]:
@@ -176,4 +198,6 @@ def _estimate(n_wrong: int, n_trials: int, drawn: NDArray[np.float64]) -> Estima
     low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
     if n_wrong == 0:
         high = min(1.0, RULE_OF_3 / n_trials)
+    if n_wrong == n_trials:
+        low = max(0.0, 1.0 - RULE_OF_3 / n_trials)
     return Estimate(rate, float(low), float(high))

@@ -30,8 +30,9 @@ class MonotoneCalibration:
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Turn scores (N,) into ratios (N,); those below the first step get its ratio."""
-        place = np.searchsorted(self.start, np.asarray(scores, dtype=np.float64), side="right")
-        return self.llr[np.maximum(place - 1, 0)]
+        values = np.asarray(scores, dtype=np.float64)
+        place = np.searchsorted(self.start, values, side="right")
+        return np.where(np.isnan(values), np.nan, self.llr[np.maximum(place - 1, 0)])
 
 
 def fit_monotone(target: ArrayLike, nontarget: ArrayLike) -> MonotoneCalibration:

@@ -37,7 +37,7 @@ def save_cohort(path: Path | str, cohort: Cohort) -> None:
         "test_speakers": cohort.test_speakers,
         "sources": [dataclasses.asdict(source) for source in cohort.sources],
     }
-    tensors = {name: getattr(cohort, name) for name in TENSORS}
+    tensors = {name: np.ascontiguousarray(getattr(cohort, name)) for name in TENSORS}
     content = save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)})
     with writing(path) as temporary:
         temporary.write_bytes(content)
@@ -78,7 +78,7 @@ def load_cohort(path: Path | str, ubm_digest: str | None = None) -> Cohort:
                 f"{VERSION}; upgrade speakergmm"
             )
         cohort = Cohort(
-            ubm=about["ubm"],
+            ubm=str(about["ubm"]),
             enrollment=config_from_table(EnrollmentConfig, about["enrollment"], str(path)),
             model_speakers=tuple(about["model_speakers"]),
             test_speakers=tuple(about["test_speakers"]),
@@ -105,7 +105,8 @@ def _check(path: Path, cohort: Cohort) -> None:
     n_models, n_tests = len(cohort.model_speakers), len(cohort.test_speakers)
     bounds = cohort.bounds
     fit = (
-        cohort.n.ndim == 2
+        cohort.n.ndim == cohort.frames.ndim == 2
+        and bounds.dtype.kind == cohort.n_frames.dtype.kind == "i"
         and len(cohort.n) == len(cohort.n_frames) == n_models
         and cohort.f.shape == cohort.s.shape == (*cohort.n.shape, cohort.frames.shape[-1])
         and bounds.shape == (n_tests + 1,)

@@ -19,7 +19,7 @@ from speakergmm.features import FrameStore
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import Experiment, load_recipe, load_settings, train_on_list
 from speakergmm.recipes.lists import train_on_store
-from speakergmm.recipes.steps import background_parts
+from speakergmm.recipes.ubm_training import background_parts
 
 # Weights as products of a share and a weight, of which float64 keeps 16 digits.
 ROUNDING = 1e-12
