@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from speakergmm.features.spectrum import FourierTransform
+
 # Frames a block of the Fourier transform: the block stays in the cache, and memory stays bounded.
 BLOCK_FRAMES = 512
 
@@ -42,12 +44,11 @@ Scale: TypeAlias = Literal["slaney", "htk", "linear"]
 class MfccTransform:
     """The constants of one setting.
 
-    ``window`` (n_fft,) is the analysis window, zero-padded on both sides to the transform's
-    length. ``filter_bank`` and ``dct`` (n_mels, n_cepstra), which also turns nepers into dB, take
-    frames in rows.
+    The window of ``fourier`` is the analysis window, zero-padded on both sides to the transform's
+    length. ``dct`` (n_mels, n_cepstra), which also turns nepers into dB, takes frames in rows.
     """
 
-    window: NDArray[np.float32]
+    fourier: FourierTransform
     filter_bank: FilterBank
     dct: NDArray[np.float32]
     hop_length: int
@@ -58,7 +59,7 @@ class MfccTransform:
     @property
     def n_fft(self) -> int:
         """Length of the Fourier transform in samples."""
-        return len(self.window)
+        return len(self.fourier.window)
 
 
 def build_mfcc_transform(
@@ -92,6 +93,8 @@ def build_mfcc_transform(
     """
     import librosa.filters
 
+    from speakergmm.features.spectrum import FourierTransform
+
     window = np.zeros(n_fft)
     left = (n_fft - win_length) // 2
     window[left : left + win_length] = librosa.filters.get_window("hann", win_length, fftbins=True)
@@ -110,7 +113,7 @@ def build_mfcc_transform(
     if lifter > 0:
         dct = dct * (1 + lifter / 2 * np.sin(np.pi * (np.asarray(cepstra) + 1) / lifter))
     return MfccTransform(
-        window.astype(np.float32),
+        FourierTransform.of(window),
         FilterBank.of(bank),
         np.ascontiguousarray(dct * DB, dtype=np.float32),
         hop_length,
@@ -157,10 +160,10 @@ def _emphasized(
         yield pre_emphasize(held, coefficient)
 
 
-def _windows(
+def _stretches(
     blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples under the analysis windows (n, n_fft) of some frames at a time.
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Yield the contiguous samples of some frames at a time, and the number of frames.
 
     Frame t stands around sample t · hop_length, with zeros beyond both ends. All but the last are
     whole multiples of `BLOCK_FRAMES`, so that each frame has the same neighbors in the products
@@ -175,19 +178,11 @@ def _windows(
             continue
         joined = np.concatenate(waiting)
         n_frames = (1 + (len(joined) - n_fft) // hop) // BLOCK_FRAMES * BLOCK_FRAMES
-        yield _view(joined, n_frames, transform)
+        yield joined, n_frames
         waiting = [joined[n_frames * hop :]]
     joined = np.concatenate([*waiting, edge])
     if len(joined) >= n_fft:
-        yield _view(joined, 1 + (len(joined) - n_fft) // hop, transform)
-
-
-def _view(
-    samples: NDArray[np.float32], n_frames: int, transform: MfccTransform
-) -> NDArray[np.float32]:
-    """View contiguous samples as overlapping windows; `sliding_window_view`, less its checks."""
-    strides = (transform.hop_length * samples.itemsize, samples.itemsize)
-    return np.ndarray((n_frames, transform.n_fft), samples.dtype, samples, 0, strides)
+        yield joined, 1 + (len(joined) - n_fft) // hop
 
 
 def filter_bank_energies(
@@ -202,17 +197,15 @@ def filter_bank_energies(
     energy : (n,) float32
         Sum of the squared, pre-emphasized, windowed samples of each frame.
     """
-    for windows in _windows(blocks, transform):
-        for start in range(0, len(windows), BLOCK_FRAMES):
-            # Samples far beyond full scale give infinite frames, which the front end refuses.
-            with np.errstate(over="ignore", invalid="ignore"):
-                windowed = windows[start : start + BLOCK_FRAMES] * transform.window
-                spectrum = scipy.fft.rfft(windowed, axis=1, overwrite_x=True)
-                # Real and imaginary parts in turn: squared in one pass over memory.
-                parts = spectrum.view(np.float32)
-                np.multiply(parts, parts, out=parts)
-                bands = transform.filter_bank(parts[:, ::2] + parts[:, 1::2])
-            yield bands
+    from speakergmm.features.spectrum import band_energies
+
+    hop = transform.hop_length
+    for samples, n_frames in _stretches(blocks, transform):
+        for start in range(0, n_frames, BLOCK_FRAMES):
+            n = min(BLOCK_FRAMES, n_frames - start)
+            yield band_energies(
+                samples[start * hop :], n, hop, transform.fourier, transform.filter_bank
+            )
 
 
 def _subtract_noise(
