@@ -239,6 +239,9 @@ class FrontEnd:
     ) -> NDArray[np.float32]:
         """Join blocks, append slopes and differences over all frames, and keep those of speech."""
         n_frames = sum(map(len, static))
+        if n_frames <= BLOCK_FRAMES:
+            frames = self._dynamics(_rows(static, 0, n_frames))
+            return frames if speech is None or speech.all() else frames[speech]
         n_kept = n_frames if speech is None else int(np.count_nonzero(speech))
         frames = np.empty((n_kept, self.config.n_features), dtype=np.float32)
         row = 0
@@ -277,22 +280,26 @@ class FrontEnd:
     ) -> NDArray[np.float32]:
         """Normalize frames, over the place where they are, and keep those of speech."""
         config = self.config
-        window = config.n_frames(config.normalization_window_s)
         if config.normalization == "cmn":
             frames = cmn(frames, out=frames)
         elif config.normalization == "cmvn":
             frames = cmvn(frames, out=frames)
-        elif config.normalization == "warp":
-            frames = warp(frames, window=window + 1 - window % 2, out=frames)
         elif config.normalization != "none":
-            frames = sliding_cmvn(
-                frames,
-                window=window,
-                center=config.normalization_centered,
-                variance=config.normalization == "sliding_cmvn",
-                out=frames,
-            )
+            frames = self._normalized_by_window(frames)
         return frames if speech is None else frames[speech]
+
+    def _normalized_by_window(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        config = self.config
+        window = config.n_frames(config.normalization_window_s)
+        if config.normalization == "warp":
+            return warp(frames, window=window + 1 - window % 2, out=frames)
+        return sliding_cmvn(
+            frames,
+            window=window,
+            center=config.normalization_centered,
+            variance=config.normalization == "sliding_cmvn",
+            out=frames,
+        )
 
 
 class _Counter:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import scipy.fft
 
-from speakergmm.audio.activity import DIGITAL_SILENCE
 from speakergmm.features.filter_bank import FilterBank, linear_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -32,10 +31,6 @@ MIN_POWER = 1e-10
 
 # dB in a neper of power, by which natural logarithms become dB.
 DB = 10 / np.log(10)
-
-# Which frames tell the noise, and what of a cell subtraction leaves at least; on the development
-# splits of both corpora shares of 0.1 to 0.2, and 0.05 to 0.2 left, made little difference.
-QUIET_SHARE, MIN_QUIET_FRAMES, LEAST_LEFT = 0.1, 3, np.float32(0.1)
 
 Scale: TypeAlias = Literal["slaney", "htk", "linear"]
 
@@ -197,41 +192,12 @@ def filter_bank_energies(
     energy : (n,) float32
         Sum of the squared, pre-emphasized, windowed samples of each frame.
     """
-    from speakergmm.features.spectrum import band_energies
-
     hop = transform.hop_length
     for samples, n_frames in _stretches(blocks, transform):
         for start in range(0, n_frames, BLOCK_FRAMES):
             n = min(BLOCK_FRAMES, n_frames - start)
-            yield band_energies(
-                samples[start * hop :], n, hop, transform.fourier, transform.filter_bank
-            )
-
-
-def _subtract_noise(
-    bands: Sequence[NDArray[np.float32]], energy: NDArray[np.float32], strength: float
-) -> None:
-    """Subtract from filter-bank energies, in place, what the quietest frames hold.
-
-    The noise is the mean over the tenth of the frames of least energy, not counting digital
-    silence, which knows nothing of it. ``strength`` times it is taken off (Boll 1979), but no more
-    than leaves `LEAST_LEFT` of each cell (Berouti et al. 1979).
-    """
-    sounding = np.flatnonzero(energy > DIGITAL_SILENCE * energy.max())
-    n_quiet = max(MIN_QUIET_FRAMES, round(QUIET_SHARE * len(sounding)))
-    if n_quiet >= len(sounding):
-        return
-    quietest = sounding[np.argpartition(energy[sounding], n_quiet)[:n_quiet]]
-    quietest.sort()
-    noise = np.zeros(bands[0].shape[1])
-    start = 0
-    for block in bands:
-        first, last = quietest.searchsorted((start, start + len(block)))
-        noise += np.add.reduce(block[quietest[first:last] - start], axis=0, dtype=np.float64)
-        start += len(block)
-    taken = (strength / n_quiet * noise).astype(np.float32)
-    for block in bands:
-        np.maximum(block - taken, LEAST_LEFT * block, out=block)
+            part = samples[start * hop :]
+            yield transform.fourier.band_energies(part, n, hop, transform.filter_bank)
 
 
 def cepstra_in_blocks(
@@ -253,18 +219,21 @@ def cepstra_in_blocks(
     energy = found[0][1] if len(found) == 1 else np.concatenate([part for _, part in found])
     del found
     if transform.noise_subtraction > 0:
-        _subtract_noise(bands, energy, transform.noise_subtraction)
+        from speakergmm.features.noise import subtract_noise
+
+        subtract_noise(bands, energy, transform.noise_subtraction)
     floor = MIN_POWER
     if transform.top_db is not None:
         peak = max(float(block.max()) for block in bands)
         floor = max(floor, peak * 10.0 ** (-transform.top_db / 10.0))
-    n_cepstra = transform.dct.shape[1]
-    for block in bands:
-        np.maximum(block, np.float32(floor), out=block)
-        np.log(block, out=block)
-        # In the place of the bands: of a long recording both would be much.
-        block[:, :n_cepstra] = block @ transform.dct
-    return [block[:, :n_cepstra] for block in bands], energy
+    # Samples far beyond full scale give infinite frames, which the front end refuses.
+    with np.errstate(invalid="ignore"):
+        for i, block in enumerate(bands):
+            np.maximum(block, np.float32(floor), out=block)
+            np.log(block, out=block)
+            # In the place of the bands: of a long recording both would be much.
+            bands[i] = block @ transform.dct
+    return bands, energy
 
 
 def mfcc(

@@ -68,10 +68,35 @@ class FourierTransform:
             _parts(np.arange(n // 2 + 1) / n_fft).astype(np.float32),
         )
 
+    def band_energies(
+        self, samples: NDArray[np.float32], n_frames: int, hop_length: int, bank: FilterBank
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Window frames of contiguous samples, and sum their power spectra under filters.
+
+        Parameters
+        ----------
+        samples : (n_samples,)
+            Frame t is the n_fft samples from number t · ``hop_length`` on; zeros beyond the end.
+
+        Returns
+        -------
+        bands : (n_frames, n_filters) float32
+            Power of each frame's spectrum under each filter.
+        energy : (n_frames,) float32
+            Sum of the frame's squared, windowed samples.
+        """
+        bands = np.empty((n_frames, bank.n_filters), dtype=np.float32)
+        energy = np.empty(n_frames, dtype=np.float32)
+        weigh_spectra(
+            samples, hop_length, self.window, self.twiddles, self.order, self.rotations,
+            bank.first, bank.edges, bank.weights, bank.of_energy, bands, energy,
+        )  # fmt: skip
+        return bands, energy
+
 
 def _parts(turns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Real and imaginary parts of e^(-2πi · turns), in turn."""
-    return np.exp(-2j * np.pi * turns).ravel().view(np.float64)
+    return np.asarray(np.exp(-2j * np.pi * turns).ravel().view(np.float64))
 
 
 def _reversed_digits(n: int) -> NDArray[np.intp]:
@@ -80,36 +105,6 @@ def _reversed_digits(n: int) -> NDArray[np.intp]:
     if n < 4:
         return k
     return (k % 4) * (n // 4) + _reversed_digits(n // 4)[k // 4]
-
-
-def band_energies(
-    samples: NDArray[np.float32],
-    n_frames: int,
-    hop_length: int,
-    fourier: FourierTransform,
-    bank: FilterBank,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Window frames of contiguous samples, and sum their power spectra under filters.
-
-    Parameters
-    ----------
-    samples : (n_samples,)
-        Frame t is the n_fft samples from number t · ``hop_length`` on; zeros beyond the end.
-
-    Returns
-    -------
-    bands : (n_frames, n_filters) float32
-        Power of each frame's spectrum under each filter.
-    energy : (n_frames,) float32
-        Sum of the frame's squared, windowed samples.
-    """
-    bands = np.empty((n_frames, bank.n_filters), dtype=np.float32)
-    energy = np.empty(n_frames, dtype=np.float32)
-    weigh_spectra(
-        samples, hop_length, fourier.window, fourier.twiddles, fourier.order, fourier.rotations,
-        bank.first, bank.edges, bank.weights, bank.of_energy, bands, energy,
-    )  # fmt: skip
-    return bands, energy
 
 
 @compiled(void(READ_1, int64, int64, float32[:, ::1]), fast_math=FAST_MATH)
@@ -134,13 +129,16 @@ def apply_window(  # pragma: no cover
     columns: NDArray[np.float32], window: NDArray[np.float32], rows: NDArray[np.float32]
 ) -> None:
     """Multiply the samples of `lay_in_columns` by the window: sample i of all lanes is row i."""
-    hop = columns.shape[0]
-    for i in range(window.shape[0]):
-        shift = i // hop
-        lanes = columns[i - shift * hop, shift : shift + LANES]
-        row = rows[i * LANES : (i + 1) * LANES]
-        for lane in range(LANES):
-            row[lane] = lanes[lane] * window[i]
+    hop, width = columns.shape
+    for shift in range(width - LANES + 1):
+        part = window[shift * hop : (shift + 1) * hop]
+        first = shift * hop * LANES
+        for j in range(part.shape[0]):
+            w = part[j]
+            lanes = columns[j, shift : shift + LANES]
+            row = rows[first + j * LANES : first + (j + 1) * LANES]
+            for lane in range(LANES):
+                row[lane] = lanes[lane] * w
 
 
 @compiled(void(float32[::1], READ_1), fast_math=FAST_MATH)
@@ -165,26 +163,26 @@ def fourier_transform(  # pragma: no cover
                 b = rows[first + step : first + step + COMPLEX]
                 c = rows[first + 2 * step : first + 2 * step + COMPLEX]
                 d = rows[first + 3 * step : first + 3 * step + COMPLEX]
-                for l in range(LANES):
-                    even_re, even_im = a[l] + c[l], a[LANES + l] + c[LANES + l]
-                    odd_re, odd_im = b[l] + d[l], b[LANES + l] + d[LANES + l]
-                    p_re, p_im = a[l] - c[l], a[LANES + l] - c[LANES + l]
-                    # -i (b - d)
-                    q_re, q_im = b[LANES + l] - d[LANES + l], d[l] - b[l]
-                    a[l], a[LANES + l] = even_re + odd_re, even_im + odd_im
+                for lane in range(LANES):
+                    even_re, even_im = a[lane] + c[lane], a[LANES + lane] + c[LANES + lane]
+                    odd_re, odd_im = b[lane] + d[lane], b[LANES + lane] + d[LANES + lane]
+                    p_re, p_im = a[lane] - c[lane], a[LANES + lane] - c[LANES + lane]
+                    # b - d, turned by a right angle to -i (b - d).
+                    q_re, q_im = b[LANES + lane] - d[LANES + lane], d[lane] - b[lane]
+                    a[lane], a[LANES + lane] = even_re + odd_re, even_im + odd_im
                     re, im = p_re + q_re, p_im + q_im
-                    b[l], b[LANES + l] = re * w1_re - im * w1_im, re * w1_im + im * w1_re
+                    b[lane], b[LANES + lane] = re * w1_re - im * w1_im, re * w1_im + im * w1_re
                     re, im = even_re - odd_re, even_im - odd_im
-                    c[l], c[LANES + l] = re * w2_re - im * w2_im, re * w2_im + im * w2_re
+                    c[lane], c[LANES + lane] = re * w2_re - im * w2_im, re * w2_im + im * w2_re
                     re, im = p_re - q_re, p_im - q_im
-                    d[l], d[LANES + l] = re * w3_re - im * w3_im, re * w3_im + im * w3_re
+                    d[lane], d[LANES + lane] = re * w3_re - im * w3_im, re * w3_im + im * w3_re
         m //= 4
     if m == 2:
         for first in range(0, n * COMPLEX, 2 * COMPLEX):
             a = rows[first : first + COMPLEX]
             b = rows[first + COMPLEX : first + 2 * COMPLEX]
-            for l in range(COMPLEX):
-                a[l], b[l] = a[l] + b[l], a[l] - b[l]
+            for lane in range(COMPLEX):
+                a[lane], b[lane] = a[lane] + b[lane], a[lane] - b[lane]
 
 
 @compiled(void(float32[::1], READ_INDEX, READ_1, float32[::1]), fast_math=FAST_MATH)
@@ -207,15 +205,15 @@ def power_spectrum(  # pragma: no cover
         w_re, w_im = rotations[2 * k], rotations[2 * k + 1]
         low = power[k * LANES : (k + 1) * LANES]
         high = power[(n - k) * LANES : (n - k + 1) * LANES]
-        for l in range(LANES):
+        for lane in range(LANES):
             # Twice E and O.
-            even_re, even_im = z[l] + y[l], z[LANES + l] - y[LANES + l]
-            odd_re, odd_im = z[LANES + l] + y[LANES + l], y[l] - z[l]
+            even_re, even_im = z[lane] + y[lane], z[LANES + lane] - y[LANES + lane]
+            odd_re, odd_im = z[LANES + lane] + y[LANES + lane], y[lane] - z[lane]
             re, im = odd_re * w_re - odd_im * w_im, odd_re * w_im + odd_im * w_re
             x_re, x_im = even_re + re, even_im + im
-            low[l] = QUARTER * (x_re * x_re + x_im * x_im)
+            low[lane] = QUARTER * (x_re * x_re + x_im * x_im)
             x_re, x_im = even_re - re, even_im - im
-            high[l] = QUARTER * (x_re * x_re + x_im * x_im)
+            high[lane] = QUARTER * (x_re * x_re + x_im * x_im)
 
 
 @compiled(void(READ_1, int64, READ_1, float32[::1]), fast_math=FAST_MATH)
@@ -228,9 +226,9 @@ def weigh(  # pragma: no cover
     for i in range(0, weights.shape[0], GROUP):
         w0, w1, w2, w3 = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
         p = power[(first + i) * LANES : (first + i + GROUP) * LANES]
-        for l in range(LANES):
-            pair = w0 * p[l] + w1 * p[LANES + l]
-            sums[l] += pair + (w2 * p[2 * LANES + l] + w3 * p[3 * LANES + l])
+        for lane in range(LANES):
+            pair = w0 * p[lane] + w1 * p[LANES + lane]
+            sums[lane] += pair + (w2 * p[2 * LANES + lane] + w3 * p[3 * LANES + lane])
 
 
 @compiled(
@@ -254,7 +252,7 @@ def weigh_spectra(  # pragma: no cover
     bands: NDArray[np.float32],
     energy: NDArray[np.float32],
 ) -> None:
-    """Fill ``bands`` and ``energy``; see `band_energies`, `FourierTransform` and `FilterBank`."""
+    """Fill ``bands`` and ``energy``; see `FourierTransform` and `FilterBank`."""
     n_frames, n_filters = bands.shape
     n_fft = window.shape[0]
     columns = np.empty((hop_length, LANES + (n_fft - 1) // hop_length), np.float32)

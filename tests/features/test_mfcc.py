@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from speakergmm.features.mfcc import (
     BLOCK_FRAMES,
-    LEAST_LEFT,
     build_mfcc_transform,
     cepstra_in_blocks,
     filter_bank_energies,
@@ -22,6 +21,7 @@ from speakergmm.features.mfcc import (
     mfcc,
     pre_emphasize,
 )
+from speakergmm.features.noise import LEAST_LEFT
 
 LAW = settings(derandomize=True, deadline=None, max_examples=40)
 
