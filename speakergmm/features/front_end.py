@@ -166,8 +166,6 @@ class FrontEnd:
                 f"least one analysis window ({config.window_s * 1000:g} ms); drop it or join it to "
                 "another"
             )
-        if not math.isfinite(float(energy.max())):
-            raise AudioError("its frames are not finite: the samples are far beyond full scale")
         recording_s = counter.n_samples / config.sample_rate
         speech = self._speech(energy) if speech_s is None else self._marked(speech_s, len(energy))
         if config.log_energy:
@@ -255,7 +253,7 @@ class FrontEnd:
 
     def _dynamics(self, static: NDArray[np.float32]) -> NDArray[np.float32]:
         config = self.config
-        if config.n_features == config.n_static:
+        if config.deltas == 0 and config.shifted_deltas is None:
             return static
         parts = [static]
         for _ in range(config.deltas):

@@ -8,12 +8,14 @@ any length, so that a recording need not be in memory as a whole.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import scipy.fft
 
+from speakergmm.errors import AudioError
 from speakergmm.features.filter_bank import FilterBank, linear_filters
 
 if TYPE_CHECKING:
@@ -213,11 +215,18 @@ def cepstra_in_blocks(
         frames, `BLOCK_FRAMES` in each but the last.
     energy : (T,) float32
         See `filter_bank_energies`.
+
+    Raises
+    ------
+    AudioError
+        When the samples are far beyond full scale.
     """
     found = list(filter_bank_energies(blocks, transform))
     bands = [block for block, _ in found]
     energy = found[0][1] if len(found) == 1 else np.concatenate([part for _, part in found])
     del found
+    if not math.isfinite(energy.max()):
+        raise AudioError("its frames are not finite: the samples are far beyond full scale")
     if transform.noise_subtraction > 0:
         from speakergmm.features.noise import subtract_noise
 
@@ -226,13 +235,11 @@ def cepstra_in_blocks(
     if transform.top_db is not None:
         peak = max(float(block.max()) for block in bands)
         floor = max(floor, peak * 10.0 ** (-transform.top_db / 10.0))
-    # Samples far beyond full scale give infinite frames, which the front end refuses.
-    with np.errstate(invalid="ignore"):
-        for i, block in enumerate(bands):
-            np.maximum(block, np.float32(floor), out=block)
-            np.log(block, out=block)
-            # In the place of the bands: of a long recording both would be much.
-            bands[i] = block @ transform.dct
+    for i, block in enumerate(bands):
+        np.maximum(block, np.float32(floor), out=block)
+        np.log(block, out=block)
+        # In the place of the bands: of a long recording both would be much.
+        bands[i] = block @ transform.dct
     return bands, energy
 
 

@@ -1,9 +1,9 @@
 """The compiled pass from samples to filter-bank energies, many frames side by side.
 
 A frame's transform is too short to fill vector registers by itself. So `LANES` frames go through
-it together: whatever is done is done to a row with one number of each. All loops over a row are
-alike for every lane, and the lanes beyond the last frame hold zeros, so a frame has the same bits
-wherever it stands and however many there are.
+it together: whatever is done is done to a row with one number of each, also where there are fewer
+frames. All loops over a row are alike for every lane, so a frame has the same bits wherever it
+stands and however many there are.
 
 Importing this module loads numba; `features.mfcc` does so when it builds its constants.
 """
@@ -107,17 +107,18 @@ def _reversed_digits(n: int) -> NDArray[np.intp]:
     return (k % 4) * (n // 4) + _reversed_digits(n // 4)[k // 4]
 
 
-@compiled(void(READ_1, int64, int64, float32[:, ::1]), fast_math=FAST_MATH)
+@compiled(void(READ_1, int64, float32[:, ::1]), fast_math=FAST_MATH)
 def lay_in_columns(  # pragma: no cover
-    samples: NDArray[np.float32], start: int, hop: int, columns: NDArray[np.float32]
+    samples: NDArray[np.float32], n_columns: int, columns: NDArray[np.float32]
 ) -> None:
-    """Write the samples from number ``start`` on into columns (hop, n), one hop in each.
+    """Write samples into the first of the columns (hop, n), one hop in each; zeros beyond the end.
 
     Sample i of the frame in lane l is then in row i mod hop, column l + i div hop: the same sample
     of all lanes lies side by side, and what frames share is moved once.
     """
-    for c in range(columns.shape[1]):
-        part = samples[start + c * hop : start + (c + 1) * hop]
+    hop = columns.shape[0]
+    for c in range(n_columns):
+        part = samples[c * hop : (c + 1) * hop]
         for j in range(part.shape[0]):
             columns[j, c] = part[j]
         for j in range(part.shape[0], hop):
@@ -255,17 +256,18 @@ def weigh_spectra(  # pragma: no cover
     """Fill ``bands`` and ``energy``; see `FourierTransform` and `FilterBank`."""
     n_frames, n_filters = bands.shape
     n_fft = window.shape[0]
-    columns = np.empty((hop_length, LANES + (n_fft - 1) // hop_length), np.float32)
+    n_shared = (n_fft - 1) // hop_length
+    columns = np.zeros((hop_length, LANES + n_shared), np.float32)
     rows = np.empty(n_fft * LANES, np.float32)
     # The last filters, filled up to whole groups, may reach beyond the last bin.
     power = np.zeros((n_fft // 2 + GROUP) * LANES, np.float32)
     sums = np.empty(LANES, np.float32)
     for start in range(0, n_frames, LANES):
-        lay_in_columns(samples, start * hop_length, hop_length, columns)
+        n = min(LANES, n_frames - start)
+        lay_in_columns(samples[start * hop_length :], n + n_shared, columns)
         apply_window(columns, window, rows)
         fourier_transform(rows, twiddles)
         power_spectrum(rows, order, rotations, power)
-        n = min(LANES, n_frames - start)
         weigh(power, 0, of_energy, sums)
         energy[start : start + n] = sums[:n]
         for m in range(n_filters):
