@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # splits of both corpora shares of 0.1 to 0.2, and 0.05 to 0.2 left, made little difference.
 QUIET_SHARE, MIN_QUIET_FRAMES, LEAST_LEFT = 0.1, 3, np.float32(0.1)
 
-# Cells may be infinite or NaN; the front end refuses such frames afterwards.
+# A cell may be infinite where the frame's energy is not yet so.
 FAST_MATH = frozenset({"contract", "nsz"})
 
 

@@ -21,7 +21,7 @@ from speakergmm.features.mfcc import (
     mfcc,
     pre_emphasize,
 )
-from speakergmm.features.noise import LEAST_LEFT
+from speakergmm.features.noise import LEAST_LEFT, subtract_noise
 
 LAW = settings(derandomize=True, deadline=None, max_examples=40)
 
@@ -378,6 +378,23 @@ def test_digital_silence_tells_of_no_noise():
     # But for the frames that reach over the edge, of which one is now among the quietest.
     assert np.abs(beside_zeros[:195] - alone[:195]).mean() < 0.3 * change
     assert change > 1
+
+
+def test_frames_that_are_equally_quiet_tell_of_the_noise_together():
+    rng = np.random.default_rng(0)
+    energy = np.float32([5, 1, 2, 2, 2, 2, 2, 0, *rng.uniform(3, 9, 60)])
+    cells = rng.uniform(1, 2, (len(energy), 4)).astype(np.float32)
+    # Seven frames are a tenth, of which the last is one of the five; the frame of energy 0 is none.
+    bands = [cells[:4].copy(), cells[4:].copy()]
+    subtract_noise(bands, energy, 0.5)
+    quietest = [1, 2, 3, 4, 5, 6, 8 + int(np.argmin(energy[8:]))]
+    expected = np.maximum(cells - 0.5 * cells[quietest].mean(axis=0), 0.1 * cells)
+    np.testing.assert_allclose(np.concatenate(bands), expected, rtol=1e-6)
+    # Now the tenth ends within the five.
+    bands = [cells[:40].copy()]
+    subtract_noise(bands, energy[:40], 0.5)
+    expected = np.maximum(cells[:40] - 0.5 * cells[1:7].mean(axis=0), 0.1 * cells[:40])
+    np.testing.assert_allclose(bands[0], expected, rtol=1e-6)
 
 
 # --- samples in blocks ---------------------------------------------------------------------------
