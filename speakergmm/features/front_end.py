@@ -171,7 +171,7 @@ class FrontEnd:
         if config.log_energy:
             cepstra = _with_energy(cepstra, energy)
         if config.rasta:
-            cepstra = [rasta(np.concatenate(cepstra))]
+            cepstra = rasta(cepstra)
         if config.normalization_frames == "all":
             return UtteranceFrames(self._with_dynamics(cepstra, None), speech, recording_s)
         return UtteranceFrames(self._with_dynamics(cepstra, speech), None, recording_s)
@@ -233,18 +233,18 @@ class FrontEnd:
         return speech
 
     def _with_dynamics(
-        self, static: list[NDArray[np.float32]], speech: NDArray[np.bool_] | None
+        self, static: NDArray[np.float32], speech: NDArray[np.bool_] | None
     ) -> NDArray[np.float32]:
-        """Join blocks, append slopes and differences over all frames, and keep those of speech."""
-        n_frames = sum(map(len, static))
+        """Append slopes and differences over all frames, and keep those of speech."""
+        n_frames = len(static)
         if n_frames <= BLOCK_FRAMES:
-            frames = self._dynamics(_rows(static, 0, n_frames))
+            frames = self._dynamics(static)
             return frames if speech is None or speech.all() else frames[speech]
         n_kept = n_frames if speech is None else int(np.count_nonzero(speech))
         frames = np.empty((n_kept, self.config.n_features), dtype=np.float32)
         row = 0
         for start, stop, first, last in _blocks_with_context(n_frames, self._reach()):
-            part = self._dynamics(_rows(static, first, last))[start - first : stop - first]
+            part = self._dynamics(static[first:last])[start - first : stop - first]
             if speech is not None:
                 part = part[speech[start:stop]]
             frames[row : row + len(part)] = part
@@ -313,29 +313,10 @@ class _Counter:
             yield block
 
 
-def _with_energy(
-    blocks: list[NDArray[np.float32]], energy: NDArray[np.float32]
-) -> list[NDArray[np.float32]]:
+def _with_energy(cepstra: NDArray[np.float32], energy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Put each frame's energy in dB before its features."""
     energy_db = 10.0 * np.log10(np.maximum(energy, np.float32(MIN_POWER)))
-    starts = np.cumsum([0, *map(len, blocks)])
-    return [
-        np.column_stack([energy_db[start : start + len(block)], block])
-        for start, block in zip(starts[:-1], blocks, strict=True)
-    ]
-
-
-def _rows(blocks: list[NDArray[np.float32]], first: int, last: int) -> NDArray[np.float32]:
-    """Give rows [first, last) of what the blocks are one after the other."""
-    if len(blocks) == 1:
-        return blocks[0][first:last]
-    parts = []
-    start = 0
-    for block in blocks:
-        if start < last and start + len(block) > first:
-            parts.append(block[max(0, first - start) : last - start])
-        start += len(block)
-    return np.concatenate(parts)
+    return np.column_stack([energy_db, cepstra])
 
 
 def _blocks_with_context(n_frames: int, reach: int) -> Iterator[tuple[int, int, int, int]]:

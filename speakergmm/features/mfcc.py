@@ -202,17 +202,37 @@ def filter_bank_energies(
             yield transform.fourier.band_energies(part, n, hop, transform.filter_bank)
 
 
+def _joined(
+    blocks: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Join what `filter_bank_energies` gives, in memory that grows in its place."""
+    bands, n_frames = np.empty((0, 0), dtype=np.float32), 0
+    energies: list[NDArray[np.float32]] = []
+    for block, energy in blocks:
+        start, n_frames = n_frames, n_frames + len(block)
+        if not energies:
+            bands = block
+        else:
+            if n_frames > len(bands):
+                bands.resize((n_frames + n_frames // 16, block.shape[1]), refcheck=False)
+            bands[start:n_frames] = block
+        energies.append(energy)
+    bands.resize((n_frames, bands.shape[1]), refcheck=False)
+    return bands, energies[0] if len(energies) == 1 else np.concatenate(energies)
+
+
 def cepstra_in_blocks(
     blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
-) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cepstra of mono samples that come in blocks, and the energy of each frame.
+
+    Frame t stands around sample t · hop_length, as librosa's centered frames do.
 
     Returns
     -------
-    cepstra : list of (n, n_cepstra) float32
+    cepstra : (T, n_cepstra) float32
         DCT-II (orthonormal) of the filter-bank energies in dB: 10 · log10, not below -100 dB, nor
-        below ``top_db`` under the utterance's loudest. There are T = 1 + n_samples // hop_length
-        frames, `BLOCK_FRAMES` in each but the last.
+        below ``top_db`` under the utterance's loudest; T = 1 + n_samples // hop_length.
     energy : (T,) float32
         See `filter_bank_energies`.
 
@@ -221,10 +241,7 @@ def cepstra_in_blocks(
     AudioError
         When the samples are far beyond full scale.
     """
-    found = list(filter_bank_energies(blocks, transform))
-    bands = [block for block, _ in found]
-    energy = found[0][1] if len(found) == 1 else np.concatenate([part for _, part in found])
-    del found
+    bands, energy = _joined(filter_bank_energies(blocks, transform))
     if not math.isfinite(energy.max()):
         raise AudioError("its frames are not finite: the samples are far beyond full scale")
     if transform.noise_subtraction > 0:
@@ -233,14 +250,24 @@ def cepstra_in_blocks(
         subtract_noise(bands, energy, transform.noise_subtraction)
     floor = MIN_POWER
     if transform.top_db is not None:
-        peak = max(float(block.max()) for block in bands)
-        floor = max(floor, peak * 10.0 ** (-transform.top_db / 10.0))
-    for i, block in enumerate(bands):
-        np.maximum(block, np.float32(floor), out=block)
+        floor = max(floor, float(bands.max()) * 10.0 ** (-transform.top_db / 10.0))
+    return _cepstra(bands, np.float32(floor), transform.dct), energy
+
+
+def _cepstra(
+    bands: NDArray[np.float32], floor: np.float32, dct: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Turn bands into cepstra, in their place: of a long recording both would be much."""
+    n_frames, n_cepstra = len(bands), dct.shape[1]
+    cells = bands.reshape(-1)
+    for start in range(0, n_frames, BLOCK_FRAMES):
+        block = bands[start : start + BLOCK_FRAMES]
+        np.maximum(block, floor, out=block)
         np.log(block, out=block)
-        # In the place of the bands: of a long recording both would be much.
-        bands[i] = block @ transform.dct
-    return bands, energy
+        # No more of them than of bands, so those that follow are not written over.
+        cells[start * n_cepstra : (start + len(block)) * n_cepstra] = (block @ dct).reshape(-1)
+    bands.resize((n_frames, n_cepstra), refcheck=False)
+    return bands
 
 
 def mfcc(
@@ -248,8 +275,6 @@ def mfcc(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cepstra (T, n_cepstra) of mono samples, and the energy (T,) of each frame.
 
-    See `cepstra_in_blocks`; frame t stands around sample t · hop_length, as librosa's centered
-    frames do.
+    See `cepstra_in_blocks`.
     """
-    cepstra, energy = cepstra_in_blocks([samples], transform)
-    return np.concatenate(cepstra), energy
+    return cepstra_in_blocks([samples], transform)

@@ -14,8 +14,6 @@ from speakergmm.audio.activity import DIGITAL_SILENCE
 from speakergmm.compiled import READ_1, READ_2, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 # Which frames tell the noise, and what of a cell subtraction leaves at least; on the development
@@ -27,7 +25,7 @@ FAST_MATH = frozenset({"contract", "nsz"})
 
 
 def subtract_noise(
-    bands: Sequence[NDArray[np.float32]], energy: NDArray[np.float32], strength: float
+    bands: NDArray[np.float32], energy: NDArray[np.float32], strength: float
 ) -> None:
     """Subtract from filter-bank energies, in place, what the quietest frames hold.
 
@@ -37,8 +35,8 @@ def subtract_noise(
 
     Parameters
     ----------
-    bands : sequence of (n, n_mels)
-        All frames of a recording, in blocks.
+    bands : (T, n_mels)
+        All frames of a recording.
     energy : (T,)
         Energy of each frame.
     strength : float
@@ -51,14 +49,9 @@ def subtract_noise(
         return
     sounding.partition(n_quiet - 1)
     limit = sounding[n_quiet - 1]
-    noise = np.zeros(bands[0].shape[1])
-    n_added, start = 0, 0
-    for block in bands:
-        n_added += add_quiet(block, energy[start : start + len(block)], silence, limit, noise)
-        start += len(block)
-    taken = (strength / n_added * noise).astype(np.float32)
-    for block in bands:
-        take_off(block, taken)
+    noise = np.zeros(bands.shape[1])
+    n_added = add_quiet(bands, energy, silence, limit, noise)
+    take_off(bands, (strength / n_added * noise).astype(np.float32))
 
 
 @compiled(int64(READ_2, READ_1, float32, float32, float64[::1]), fast_math=FAST_MATH)
