@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -66,7 +67,7 @@ class SampleCheck:
             return
         # The sum of squares is not finite where a sample is not, and seldom elsewhere.
         with np.errstate(invalid="ignore", over="ignore"):
-            is_finite = np.isfinite(np.dot(samples, samples))
+            is_finite = math.isfinite(np.dot(samples, samples))
         if not is_finite and len(bad := np.flatnonzero(~np.isfinite(samples))):
             raise AudioError(
                 f"{len(bad):,} samples are NaN or infinite (the first is number "

@@ -1,4 +1,4 @@
-"""Filters over frequency: how they are laid, and how they are applied without their zeros."""
+"""Filters over frequency: how they are laid, and how they are kept without their zeros."""
 
 from __future__ import annotations
 
@@ -11,51 +11,56 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# Bins that are weighed together: filters are filled up to whole groups.
+GROUP = 4
+
+
 @dataclass(frozen=True, eq=False)
 class FilterBank:
-    """Filters over the bins of a power spectrum, lower and upper half apart.
+    """Filters over the bins of a power spectrum, each without the zeros beside it.
 
-    Each half has only the bins between its first filter's beginning and its last one's end, since
-    filters of low frequency are narrow: most of a whole matrix would be zeros.
-
-    ``halves`` are (first bin, (n_bins, n_filters / 2) weights); ``of_energy`` (n_fft // 2 + 1,)
-    weighs the bins so that they add up to the energy of the frame (Parseval).
+    Filter m weighs the bins from ``first[m]`` on by ``weights[edges[m] : edges[m + 1]]``, which is
+    filled up by zeros to a multiple of `GROUP`. ``of_energy`` weighs all bins, filled up likewise,
+    so that they add up to the energy of the frame (Parseval).
     """
 
-    halves: tuple[tuple[int, NDArray[np.float32]], ...]
+    first: NDArray[np.int32]
+    edges: NDArray[np.int32]
+    weights: NDArray[np.float32]
     of_energy: NDArray[np.float32]
 
     @classmethod
     def of(cls, filters: NDArray[np.floating]) -> FilterBank:
         """Arrange filters (n_filters, n_fft // 2 + 1)."""
-        n_filters, n_bins = filters.shape
-        halves = []
-        for part in (filters[: n_filters // 2], filters[n_filters // 2 :]):
-            used = np.flatnonzero(part.any(axis=0))
-            # A filter between two bins is empty; such a half has one bin of weight 0.
-            first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
-            weights = np.ascontiguousarray(part[:, first : last + 1].T, dtype=np.float32)
-            halves.append((first, weights))
+        first, runs = [], []
+        for row in filters:
+            # A filter between two bins is empty.
+            used = np.flatnonzero(row)
+            start, stop = (used[0], used[-1] + 1) if len(used) else (0, 0)
+            first.append(start)
+            runs.append(_filled_up(row[start:stop]))
+        n_bins = filters.shape[1]
         n_fft = 2 * (n_bins - 1)
-        of_energy = np.full(n_bins, 2 / n_fft, dtype=np.float32)
+        of_energy = np.full(n_bins, 2 / n_fft)
         # These stand for themselves, all others also for their mirror image.
         of_energy[[0, -1]] = 1 / n_fft
-        return cls(tuple(halves), of_energy)
-
-    def __call__(
-        self, power: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Power spectra (n, n_bins) → power under each filter (n, n_filters); energy (n,)."""
-        bands = np.empty(
-            (len(power), sum(weights.shape[1] for _, weights in self.halves)), dtype=np.float32
+        return cls(
+            np.array(first, dtype=np.int32),
+            np.cumsum([0, *map(len, runs)], dtype=np.int32),
+            np.concatenate(runs),
+            _filled_up(of_energy),
         )
-        column = 0
-        for first, weights in self.halves:
-            n_bins, n_filters = weights.shape
-            columns = bands[:, column : column + n_filters]
-            np.matmul(power[:, first : first + n_bins], weights, out=columns)
-            column += n_filters
-        return bands, power @ self.of_energy
+
+    @property
+    def n_filters(self) -> int:
+        """Number of filters."""
+        return len(self.first)
+
+
+def _filled_up(weights: NDArray[np.floating]) -> NDArray[np.float32]:
+    filled = np.zeros(-(-len(weights) // GROUP) * GROUP, dtype=np.float32)
+    filled[: len(weights)] = weights
+    return filled
 
 
 def linear_filters(

@@ -167,14 +167,12 @@ class FrontEnd:
                 f"least one analysis window ({config.window_s * 1000:g} ms); drop it or join it to "
                 "another"
             )
-        if not math.isfinite(float(energy.max())):
-            raise AudioError("its frames are not finite: the samples are far beyond full scale")
         recording_s = counter.n_samples / config.sample_rate
         speech = self._speech(energy) if speech_s is None else self._marked(speech_s, len(energy))
         if config.log_energy:
             cepstra = _with_energy(cepstra, energy)
         if config.rasta:
-            cepstra = [rasta(np.concatenate(cepstra))]
+            cepstra = rasta(cepstra)
         if config.normalization_frames == "all":
             return UtteranceFrames(self._with_dynamics(cepstra, None), speech, recording_s, energy)
         return UtteranceFrames(self._with_dynamics(cepstra, speech), None, recording_s, energy)
@@ -236,15 +234,18 @@ class FrontEnd:
         return speech
 
     def _with_dynamics(
-        self, static: list[NDArray[np.float32]], speech: NDArray[np.bool_] | None
+        self, static: NDArray[np.float32], speech: NDArray[np.bool_] | None
     ) -> NDArray[np.float32]:
-        """Join blocks, append slopes and differences over all frames, and keep those of speech."""
-        n_frames = sum(map(len, static))
+        """Append slopes and differences over all frames, and keep those of speech."""
+        n_frames = len(static)
+        if n_frames <= BLOCK_FRAMES:
+            frames = self._dynamics(static)
+            return frames if speech is None or speech.all() else frames[speech]
         n_kept = n_frames if speech is None else int(np.count_nonzero(speech))
         frames = np.empty((n_kept, self.config.n_features), dtype=np.float32)
         row = 0
         for start, stop, first, last in _blocks_with_context(n_frames, self._reach()):
-            part = self._dynamics(_rows(static, first, last))[start - first : stop - first]
+            part = self._dynamics(static[first:last])[start - first : stop - first]
             if speech is not None:
                 part = part[speech[start:stop]]
             frames[row : row + len(part)] = part
@@ -253,7 +254,7 @@ class FrontEnd:
 
     def _dynamics(self, static: NDArray[np.float32]) -> NDArray[np.float32]:
         config = self.config
-        if config.n_features == config.n_static:
+        if config.deltas == 0 and config.shifted_deltas is None:
             return static
         parts = [static]
         for _ in range(config.deltas):
@@ -278,22 +279,26 @@ class FrontEnd:
     ) -> NDArray[np.float32]:
         """Normalize frames, over the place where they are, and keep those of speech."""
         config = self.config
-        window = config.n_frames(config.normalization_window_s)
         if config.normalization == "cmn":
             frames = cmn(frames, out=frames)
         elif config.normalization == "cmvn":
             frames = cmvn(frames, out=frames)
-        elif config.normalization == "warp":
-            frames = warp(frames, window=window + 1 - window % 2, out=frames)
         elif config.normalization != "none":
-            frames = sliding_cmvn(
-                frames,
-                window=window,
-                center=config.normalization_centered,
-                variance=config.normalization == "sliding_cmvn",
-                out=frames,
-            )
+            frames = self._normalized_by_window(frames)
         return frames if speech is None else frames[speech]
+
+    def _normalized_by_window(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        config = self.config
+        window = config.n_frames(config.normalization_window_s)
+        if config.normalization == "warp":
+            return warp(frames, window=window + 1 - window % 2, out=frames)
+        return sliding_cmvn(
+            frames,
+            window=window,
+            center=config.normalization_centered,
+            variance=config.normalization == "sliding_cmvn",
+            out=frames,
+        )
 
 
 class _Counter:
@@ -309,29 +314,10 @@ class _Counter:
             yield block
 
 
-def _with_energy(
-    blocks: list[NDArray[np.float32]], energy: NDArray[np.float32]
-) -> list[NDArray[np.float32]]:
+def _with_energy(cepstra: NDArray[np.float32], energy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Put each frame's energy in dB before its features."""
     energy_db = 10.0 * np.log10(np.maximum(energy, np.float32(MIN_POWER)))
-    starts = np.cumsum([0, *map(len, blocks)])
-    return [
-        np.column_stack([energy_db[start : start + len(block)], block])
-        for start, block in zip(starts[:-1], blocks, strict=True)
-    ]
-
-
-def _rows(blocks: list[NDArray[np.float32]], first: int, last: int) -> NDArray[np.float32]:
-    """Give rows [first, last) of what the blocks are one after the other."""
-    if len(blocks) == 1:
-        return blocks[0][first:last]
-    parts = []
-    start = 0
-    for block in blocks:
-        if start < last and start + len(block) > first:
-            parts.append(block[max(0, first - start) : last - start])
-        start += len(block)
-    return np.concatenate(parts)
+    return np.column_stack([energy_db, cepstra])
 
 
 def _blocks_with_context(n_frames: int, reach: int) -> Iterator[tuple[int, int, int, int]]:

@@ -8,19 +8,22 @@ any length, so that a recording need not be in memory as a whole.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import scipy.fft
 
-from speakergmm.audio.activity import DIGITAL_SILENCE
+from speakergmm.errors import AudioError
 from speakergmm.features.filter_bank import FilterBank, linear_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
+
+    from speakergmm.features.spectrum import FourierTransform
 
 # Frames a block of the Fourier transform: the block stays in the cache, and memory stays bounded.
 BLOCK_FRAMES = 512
@@ -31,10 +34,6 @@ MIN_POWER = 1e-10
 # dB in a neper of power, by which natural logarithms become dB.
 DB = 10 / np.log(10)
 
-# Which frames tell the noise, and what of a cell subtraction leaves at least; on the development
-# splits of both corpora shares of 0.1 to 0.2, and 0.05 to 0.2 left, made little difference.
-QUIET_SHARE, MIN_QUIET_FRAMES, LEAST_LEFT = 0.1, 3, np.float32(0.1)
-
 Scale: TypeAlias = Literal["slaney", "htk", "linear"]
 
 
@@ -42,12 +41,11 @@ Scale: TypeAlias = Literal["slaney", "htk", "linear"]
 class MfccTransform:
     """The constants of one setting.
 
-    ``window`` (n_fft,) is the analysis window, zero-padded on both sides to the transform's
-    length. ``filter_bank`` and ``dct`` (n_mels, n_cepstra), which also turns nepers into dB, take
-    frames in rows.
+    The window of ``fourier`` is the analysis window, zero-padded on both sides to the transform's
+    length. ``dct`` (n_mels, n_cepstra), which also turns nepers into dB, takes frames in rows.
     """
 
-    window: NDArray[np.float32]
+    fourier: FourierTransform
     filter_bank: FilterBank
     dct: NDArray[np.float32]
     hop_length: int
@@ -58,7 +56,7 @@ class MfccTransform:
     @property
     def n_fft(self) -> int:
         """Length of the Fourier transform in samples."""
-        return len(self.window)
+        return len(self.fourier.window)
 
 
 def build_mfcc_transform(
@@ -92,6 +90,8 @@ def build_mfcc_transform(
     """
     import librosa.filters
 
+    from speakergmm.features.spectrum import FourierTransform
+
     window = np.zeros(n_fft)
     left = (n_fft - win_length) // 2
     window[left : left + win_length] = librosa.filters.get_window("hann", win_length, fftbins=True)
@@ -110,7 +110,7 @@ def build_mfcc_transform(
     if lifter > 0:
         dct = dct * (1 + lifter / 2 * np.sin(np.pi * (np.asarray(cepstra) + 1) / lifter))
     return MfccTransform(
-        window.astype(np.float32),
+        FourierTransform.of(window),
         FilterBank.of(bank),
         np.ascontiguousarray(dct * DB, dtype=np.float32),
         hop_length,
@@ -157,10 +157,10 @@ def _emphasized(
         yield pre_emphasize(held, coefficient)
 
 
-def _windows(
+def _stretches(
     blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples under the analysis windows (n, n_fft) of some frames at a time.
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Yield the contiguous samples of some frames at a time, and the number of frames.
 
     Frame t stands around sample t · hop_length, with zeros beyond both ends. All but the last are
     whole multiples of `BLOCK_FRAMES`, so that each frame has the same neighbors in the products
@@ -175,19 +175,11 @@ def _windows(
             continue
         joined = np.concatenate(waiting)
         n_frames = (1 + (len(joined) - n_fft) // hop) // BLOCK_FRAMES * BLOCK_FRAMES
-        yield _view(joined, n_frames, transform)
+        yield joined, n_frames
         waiting = [joined[n_frames * hop :]]
     joined = np.concatenate([*waiting, edge])
     if len(joined) >= n_fft:
-        yield _view(joined, 1 + (len(joined) - n_fft) // hop, transform)
-
-
-def _view(
-    samples: NDArray[np.float32], n_frames: int, transform: MfccTransform
-) -> NDArray[np.float32]:
-    """View contiguous samples as overlapping windows; `sliding_window_view`, less its checks."""
-    strides = (transform.hop_length * samples.itemsize, samples.itemsize)
-    return np.ndarray((n_frames, transform.n_fft), samples.dtype, samples, 0, strides)
+        yield joined, 1 + (len(joined) - n_fft) // hop
 
 
 def filter_bank_energies(
@@ -202,76 +194,80 @@ def filter_bank_energies(
     energy : (n,) float32
         Sum of the squared, pre-emphasized, windowed samples of each frame.
     """
-    for windows in _windows(blocks, transform):
-        for start in range(0, len(windows), BLOCK_FRAMES):
-            # Samples far beyond full scale give infinite frames, which the front end refuses.
-            with np.errstate(over="ignore", invalid="ignore"):
-                windowed = windows[start : start + BLOCK_FRAMES] * transform.window
-                spectrum = scipy.fft.rfft(windowed, axis=1, overwrite_x=True)
-                # Real and imaginary parts in turn: squared in one pass over memory.
-                parts = spectrum.view(np.float32)
-                np.multiply(parts, parts, out=parts)
-                bands = transform.filter_bank(parts[:, ::2] + parts[:, 1::2])
-            yield bands
+    hop = transform.hop_length
+    for samples, n_frames in _stretches(blocks, transform):
+        for start in range(0, n_frames, BLOCK_FRAMES):
+            n = min(BLOCK_FRAMES, n_frames - start)
+            part = samples[start * hop :]
+            yield transform.fourier.band_energies(part, n, hop, transform.filter_bank)
 
 
-def _subtract_noise(
-    bands: Sequence[NDArray[np.float32]], energy: NDArray[np.float32], strength: float
-) -> None:
-    """Subtract from filter-bank energies, in place, what the quietest frames hold.
-
-    The noise is the mean over the tenth of the frames of least energy, not counting digital
-    silence, which knows nothing of it. ``strength`` times it is taken off (Boll 1979), but no more
-    than leaves `LEAST_LEFT` of each cell (Berouti et al. 1979).
-    """
-    sounding = np.flatnonzero(energy > DIGITAL_SILENCE * energy.max())
-    n_quiet = max(MIN_QUIET_FRAMES, round(QUIET_SHARE * len(sounding)))
-    if n_quiet >= len(sounding):
-        return
-    quietest = sounding[np.argpartition(energy[sounding], n_quiet)[:n_quiet]]
-    quietest.sort()
-    noise = np.zeros(bands[0].shape[1])
-    start = 0
-    for block in bands:
-        first, last = quietest.searchsorted((start, start + len(block)))
-        noise += np.add.reduce(block[quietest[first:last] - start], axis=0, dtype=np.float64)
-        start += len(block)
-    taken = (strength / n_quiet * noise).astype(np.float32)
-    for block in bands:
-        np.maximum(block - taken, LEAST_LEFT * block, out=block)
+def _joined(
+    blocks: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Join what `filter_bank_energies` gives, in memory that grows in its place."""
+    bands, n_frames = np.empty((0, 0), dtype=np.float32), 0
+    energies: list[NDArray[np.float32]] = []
+    for block, energy in blocks:
+        start, n_frames = n_frames, n_frames + len(block)
+        if not energies:
+            bands = block
+        else:
+            if n_frames > len(bands):
+                bands.resize((n_frames + n_frames // 16, block.shape[1]), refcheck=False)
+            bands[start:n_frames] = block
+        energies.append(energy)
+    bands.resize((n_frames, bands.shape[1]), refcheck=False)
+    return bands, energies[0] if len(energies) == 1 else np.concatenate(energies)
 
 
 def cepstra_in_blocks(
     blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
-) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cepstra of mono samples that come in blocks, and the energy of each frame.
+
+    Frame t stands around sample t · hop_length, as librosa's centered frames do.
 
     Returns
     -------
-    cepstra : list of (n, n_cepstra) float32
+    cepstra : (T, n_cepstra) float32
         DCT-II (orthonormal) of the filter-bank energies in dB: 10 · log10, not below -100 dB, nor
-        below ``top_db`` under the utterance's loudest. There are T = 1 + n_samples // hop_length
-        frames, `BLOCK_FRAMES` in each but the last.
+        below ``top_db`` under the utterance's loudest; T = 1 + n_samples // hop_length.
     energy : (T,) float32
         See `filter_bank_energies`.
+
+    Raises
+    ------
+    AudioError
+        When the samples are far beyond full scale.
     """
-    found = list(filter_bank_energies(blocks, transform))
-    bands = [block for block, _ in found]
-    energy = found[0][1] if len(found) == 1 else np.concatenate([part for _, part in found])
-    del found
+    bands, energy = _joined(filter_bank_energies(blocks, transform))
+    if not math.isfinite(energy.max()):
+        raise AudioError("its frames are not finite: the samples are far beyond full scale")
     if transform.noise_subtraction > 0:
-        _subtract_noise(bands, energy, transform.noise_subtraction)
+        from speakergmm.features.noise import subtract_noise
+
+        subtract_noise(bands, energy, transform.noise_subtraction)
     floor = MIN_POWER
     if transform.top_db is not None:
-        peak = max(float(block.max()) for block in bands)
-        floor = max(floor, peak * 10.0 ** (-transform.top_db / 10.0))
-    n_cepstra = transform.dct.shape[1]
-    for block in bands:
-        np.maximum(block, np.float32(floor), out=block)
+        floor = max(floor, float(bands.max()) * 10.0 ** (-transform.top_db / 10.0))
+    return _cepstra(bands, np.float32(floor), transform.dct), energy
+
+
+def _cepstra(
+    bands: NDArray[np.float32], floor: np.float32, dct: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Turn bands into cepstra, in their place: of a long recording both would be much."""
+    n_frames, n_cepstra = len(bands), dct.shape[1]
+    cells = bands.reshape(-1)
+    for start in range(0, n_frames, BLOCK_FRAMES):
+        block = bands[start : start + BLOCK_FRAMES]
+        np.maximum(block, floor, out=block)
         np.log(block, out=block)
-        # In the place of the bands: of a long recording both would be much.
-        block[:, :n_cepstra] = block @ transform.dct
-    return [block[:, :n_cepstra] for block in bands], energy
+        # No more of them than of bands, so those that follow are not written over.
+        cells[start * n_cepstra : (start + len(block)) * n_cepstra] = (block @ dct).reshape(-1)
+    bands.resize((n_frames, n_cepstra), refcheck=False)
+    return bands
 
 
 def mfcc(
@@ -279,8 +275,6 @@ def mfcc(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cepstra (T, n_cepstra) of mono samples, and the energy (T,) of each frame.
 
-    See `cepstra_in_blocks`; frame t stands around sample t · hop_length, as librosa's centered
-    frames do.
+    See `cepstra_in_blocks`.
     """
-    cepstra, energy = cepstra_in_blocks([samples], transform)
-    return np.concatenate(cepstra), energy
+    return cepstra_in_blocks([samples], transform)

@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import float32, float64, int32, int64, njit, types
+from numba import float32, float64, int64, types
 
+from speakergmm.compiled import READ_1, READ_2, READ_ANY, READ_INDEX, compiled
 from speakergmm.gmm.densities import FAR_FRAME, NO_DENSITY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from speakergmm.gmm.densities import BlockDensities, FarComponents
@@ -58,9 +57,6 @@ LOWEST = np.float32(80.0)
 # Frames whose sums are multiplied before a logarithm is taken: with 16, C may be up to 1e19.
 FRAMES_PER_LOG = 16
 
-# NaN cannot occur: frames are checked, and what float32 cannot hold is computed elsewhere.
-FAST_MATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
-
 # exp(x) as 2^n times a polynomial (Cephes expf, error 1e-7): a call of the library's function for
 # each number would keep the loop from being vectorized.
 LOG2_E = np.float32(1.4426950408889634)
@@ -69,27 +65,6 @@ P5, P4, P3 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float3
 P2, P1, P0 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 HALF, ONE, ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
 EXPONENT_BIAS, EXPONENT_SHIFT = np.int32(127), np.int32(23)
-
-
-# Arrays that are only read may be read-only: mapped from a file, or sent by another process.
-READ_ANY = types.Array(float32, 2, "A", readonly=True)
-READ_1, READ_2, READ_3 = (types.Array(float32, n, "C", readonly=True) for n in (1, 2, 3))
-READ_INDEX = types.Array(int32, 1, "C", readonly=True)
-
-
-def compiled(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile ahead for fixed types, and keep the result on disk where that is possible."""
-    compiler: Any = njit
-    options = {"nogil": True, "fastmath": FAST_MATH, "error_model": "numpy"}
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return compiler(signature, cache=True, **options)(function)
-        except RuntimeError:
-            # Neither the package's folder nor the user's cache can be written.
-            return compiler(signature, **options)(function)
-
-    return decorate
 
 
 @dataclass(frozen=True, eq=False)

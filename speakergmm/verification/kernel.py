@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import float32, float64, int32, int64, types, void
 
+from speakergmm.compiled import READ_2, READ_3, compiled
 from speakergmm.gmm.kernel import (
     EXPONENT_BIAS,
     EXPONENT_SHIFT,
@@ -25,10 +26,7 @@ from speakergmm.gmm.kernel import (
     P3,
     P4,
     P5,
-    READ_2,
-    READ_3,
     ZERO,
-    compiled,
 )
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from speakergmm.features.mfcc import (
     BLOCK_FRAMES,
-    LEAST_LEFT,
     build_mfcc_transform,
     cepstra_in_blocks,
     filter_bank_energies,
@@ -22,6 +21,7 @@ from speakergmm.features.mfcc import (
     mfcc,
     pre_emphasize,
 )
+from speakergmm.features.noise import LEAST_LEFT, subtract_noise
 
 LAW = settings(derandomize=True, deadline=None, max_examples=40)
 
@@ -380,6 +380,23 @@ def test_digital_silence_tells_of_no_noise():
     assert change > 1
 
 
+def test_frames_that_are_equally_quiet_tell_of_the_noise_together():
+    rng = np.random.default_rng(0)
+    energy = np.float32([5, 1, 2, 2, 2, 2, 2, 0, *rng.uniform(3, 9, 60)])
+    cells = rng.uniform(1, 2, (len(energy), 4)).astype(np.float32)
+    # A tenth are seven frames; the one of energy 0 is none of them.
+    bands = cells.copy()
+    subtract_noise(bands, energy, 0.5)
+    quietest = [1, 2, 3, 4, 5, 6, 8 + int(np.argmin(energy[8:]))]
+    expected = np.maximum(cells - 0.5 * cells[quietest].mean(axis=0), 0.1 * cells)
+    np.testing.assert_allclose(bands, expected, rtol=1e-6)
+    # Now the tenth ends within the five.
+    bands = cells[:40].copy()
+    subtract_noise(bands, energy[:40], 0.5)
+    expected = np.maximum(cells[:40] - 0.5 * cells[1:7].mean(axis=0), 0.1 * cells[:40])
+    np.testing.assert_allclose(bands, expected, rtol=1e-6)
+
+
 # --- samples in blocks ---------------------------------------------------------------------------
 
 
@@ -390,8 +407,8 @@ def cut(samples, places):
 
 def assert_same_bits(blocks, samples, transform):
     whole, energy = mfcc(samples, transform)
-    parts, energy_of_parts = cepstra_in_blocks(iter(blocks), transform)
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    cepstra, energy_of_parts = cepstra_in_blocks(iter(blocks), transform)
+    np.testing.assert_array_equal(cepstra, whole)
     np.testing.assert_array_equal(energy_of_parts, energy)
 
 
@@ -451,9 +468,8 @@ def test_the_limit_below_the_loudest_is_that_of_all_blocks():
     samples = noise(160 * 3 * BLOCK_FRAMES, level=1e-3)
     samples[-2000:] *= np.float32(1e3)
     setting = SETTINGS | {"top_db": 40.0}
-    parts, _ = cepstra_in_blocks(cut(samples, [100_000]), build_mfcc_transform(**setting))
-    assert len(parts) > 2
-    cepstra = np.concatenate(parts)
+    cepstra, _ = cepstra_in_blocks(cut(samples, [100_000]), build_mfcc_transform(**setting))
+    assert len(cepstra) > 2 * BLOCK_FRAMES
     np.testing.assert_allclose(cepstra, librosa_mfcc(samples, top_db=40.0), rtol=0, atol=CEPSTRA)
     # All that came before is 60 dB below: a flat spectrum, of which only c0 is not 0.
     np.testing.assert_allclose(cepstra[:-20, 1:], 0, atol=CEPSTRA)
