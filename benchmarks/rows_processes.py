@@ -21,7 +21,7 @@ from workload import MANY_COMPONENTS, N_COMPONENTS, draw_frames, random_mixture,
 from speakergmm import FrameStore, Statistics, TrainingConfig
 from speakergmm.gmm.em import expectation, maximization
 from speakergmm.gmm.frame_source import FrameSource, frame_source
-from speakergmm.recipes.steps import checkpoint_of
+from speakergmm.recipes.ubm_training import checkpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -110,6 +110,8 @@ def split_levels(levels_db: NDArray[np.float64]) -> float | None:
     levels_db : (T,)
         Finite, in any order.
     """
+    from speakergmm.audio.level_split import best_split
+
     n_frames = len(levels_db)
     fewest = max(MIN_FRAMES, round(MIN_SHARE * n_frames))
     if n_frames < 2 * fewest:
@@ -118,26 +120,8 @@ def split_levels(levels_db: NDArray[np.float64]) -> float | None:
     # About the middle, squares lose no digits.
     middle = ordered[n_frames // 2]
     ordered -= middle
-    # No threshold parts equal levels.
-    sums = np.cumsum(ordered)
-    squares = np.cumsum(np.square(ordered))
-    below = np.arange(fewest, n_frames - fewest + 1)
-    above = n_frames - below
-    sum_below, square_below = sums[below - 1], squares[below - 1]
-    mean_below = sum_below / below
-    mean_above = (sums[-1] - sum_below) / above
-    floor = MIN_DEVIATION_DB**2
-    variance_below = np.maximum(square_below / below - mean_below**2, floor)
-    variance_above = np.maximum((squares[-1] - square_below) / above - mean_above**2, floor)
-    # J without its constants, times the number of frames.
-    cost = below * (np.log(variance_below) - 2 * np.log(below))
-    cost += above * (np.log(variance_above) - 2 * np.log(above))
-    cost[ordered[below] == ordered[below - 1]] = np.inf
-    best = int(np.argmin(cost))
-    if np.isinf(cost[best]) or mean_above[best] - mean_below[best] < MIN_SEPARATION_DB:
-        return None
-    last = below[best]
-    return float(middle + (ordered[last - 1] + ordered[last]) / 2)
+    last = best_split(ordered, fewest, MIN_DEVIATION_DB**2, MIN_SEPARATION_DB)
+    return float(middle + (ordered[last - 1] + ordered[last]) / 2) if last else None
 
 
 def without_short_runs(
