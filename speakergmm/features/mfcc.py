@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from speakergmm.features.spectrum import FourierTransform
 
-# Frames a block of the Fourier transform: the block stays in the cache, and memory stays bounded.
+# Frames that are transformed, and multiplied by the cosine transform, at a time: these stay in the
+# cache, and memory stays bounded.
 BLOCK_FRAMES = 512
 
 # librosa.power_to_db's floor: -100 dB.
