@@ -54,7 +54,7 @@ def deltas(frames: NDArray[np.float32], *, window: int = 2) -> NDArray[np.float3
         difference = after - padded[window - k : window - k + n_frames]
         difference *= k
         slope += difference
-    slope /= 2 * sum(k * k for k in range(1, window + 1))
+    slope /= window * (window + 1) * (2 * window + 1) // 3  # 2 Σ_k k²
     return slope
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from speakergmm.features.spectrum import FourierTransform
 
-# Frames a block of the Fourier transform: the block stays in the cache, and memory stays bounded.
+# Frames that are transformed, and multiplied by the cosine transform, at a time: these stay in the
+# cache, and memory stays bounded.
 BLOCK_FRAMES = 512
 
 # librosa.power_to_db's floor: -100 dB.
@@ -131,8 +132,9 @@ def pre_emphasize(
     if coefficient == 0 or len(samples) == 0:
         return samples
     emphasized = np.empty_like(samples)
-    np.multiply(samples[:-1], -coefficient, out=emphasized[1:])
-    emphasized[1:] += samples[1:]
+    others = emphasized[1:]
+    np.multiply(samples[:-1], -coefficient, out=others)
+    np.add(others, samples[1:], out=others)
     if previous is not None:
         emphasized[0] = samples[0] - np.float32(coefficient) * np.float32(previous)
     else:
@@ -217,8 +219,10 @@ def _joined(
                 bands.resize((n_frames + n_frames // 16, block.shape[1]), refcheck=False)
             bands[start:n_frames] = block
         energies.append(energy)
+    if len(energies) == 1:
+        return bands, energies[0]
     bands.resize((n_frames, bands.shape[1]), refcheck=False)
-    return bands, energies[0] if len(energies) == 1 else np.concatenate(energies)
+    return bands, np.concatenate(energies)
 
 
 def cepstra_in_blocks(

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import float32, float64, int64, void
+from numba import float32, float64, void
 
 from speakergmm.audio.activity import DIGITAL_SILENCE
-from speakergmm.compiled import READ_1, READ_2, compiled
+from speakergmm.compiled import READ_1, compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,35 +49,30 @@ def subtract_noise(
         return
     sounding.partition(n_quiet - 1)
     limit = sounding[n_quiet - 1]
-    noise = np.zeros(bands.shape[1])
-    n_added = add_quiet(bands, energy, silence, limit, noise)
-    take_off(bands, (strength / n_added * noise).astype(np.float32))
+    take_off_mean(bands, energy, silence, limit, strength)
 
 
-@compiled(int64(READ_2, READ_1, float32, float32, float64[::1]), fast_math=FAST_MATH)
-def add_quiet(  # pragma: no cover
+@compiled(void(float32[:, ::1], READ_1, float32, float32, float64), fast_math=FAST_MATH)
+def take_off_mean(  # pragma: no cover
     bands: NDArray[np.float32],
     energy: NDArray[np.float32],
     silence: float,
     limit: float,
-    sums: NDArray[np.float64],
-) -> int:
-    """Add up the frames whose energy is above ``silence``, not above ``limit``; return how many."""
-    n_added = 0
-    for t in range(bands.shape[0]):
-        if silence < energy[t] <= limit:
-            n_added += 1
-            for m in range(bands.shape[1]):
-                sums[m] += bands[t, m]
-    return n_added
-
-
-@compiled(void(float32[:, ::1], READ_1), fast_math=FAST_MATH)
-def take_off(  # pragma: no cover
-    bands: NDArray[np.float32], taken: NDArray[np.float32]
+    strength: float,
 ) -> None:
-    """Subtract from each frame, but leave `LEAST_LEFT` of each cell."""
-    for t in range(bands.shape[0]):
-        for m in range(bands.shape[1]):
+    """Take off from each frame the mean of those with energy above ``silence``, up to ``limit``."""
+    n_frames, n_mels = bands.shape
+    noise = np.zeros(n_mels, np.float64)
+    n_quiet = 0
+    for t in range(n_frames):
+        if silence < energy[t] <= limit:
+            n_quiet += 1
+            for m in range(n_mels):
+                noise[m] += bands[t, m]
+    taken = np.empty(n_mels, np.float32)
+    for m in range(n_mels):
+        taken[m] = strength / n_quiet * noise[m]
+    for t in range(n_frames):
+        for m in range(n_mels):
             cell = bands[t, m]
             bands[t, m] = max(cell - taken[m], LEAST_LEFT * cell)
