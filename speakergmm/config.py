@@ -102,6 +102,8 @@ def _describe(hint: Any) -> str:
         return " or ".join(repr(choice) for choice in typing.get_args(hint))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " or ".join(_describe(option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return f"a list of {_describe(typing.get_args(hint)[0])}"
     if hint is type(None):
         return repr(NONE)
     return {float: "a number", int: "a whole number", str: "text", bool: "true or false"}.get(

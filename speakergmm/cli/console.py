@@ -163,7 +163,7 @@ def chosen_workers(jobs: int | None, scheduler: str | None) -> Iterator[Jobs]:
         yield cluster
 
 
-def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+def parse_settings(pairs: Sequence[str], option: str = "--set") -> dict[str, str]:
     """Turn ``("ubm.n_components=64",)`` into a table of overrides."""
     settings = {}
     for pair in pairs:
@@ -171,7 +171,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
         if not equals:
             raise click.BadParameter(
                 f"{pair!r}; expected TABLE.NAME=VALUE, such as ubm.n_components=64",
-                param_hint="--set",
+                param_hint=option,
             )
         settings[name.strip()] = value.strip()
     return settings

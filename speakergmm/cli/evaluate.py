@@ -113,10 +113,17 @@ def evaluate(
 def _calibrated(files: tuple[Path, ...], calibration: Path) -> Scores:
     """Read score files and turn them into log-likelihood ratios."""
     from speakergmm.corpora import align_scores, read_scores
+    from speakergmm.errors import CalibrationError
     from speakergmm.verification.calibration_file import load_calibration
     from speakergmm.verification.origin import read_origin
 
     record = load_calibration(calibration)
     record.check([read_origin(file) for file in files], str(calibration))
+    if record.calibration.side:
+        needed = ", ".join(term.name for term in record.calibration.side)
+        raise CalibrationError(
+            f"{calibration}: needs {needed}, which score files do not hold; give it to "
+            "`score --calibration`, which knows the speech of each trial"
+        )
     systems = align_scores([read_scores(file) for file in files], [str(file) for file in files])
     return record.calibrated(systems)

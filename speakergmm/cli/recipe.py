@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -184,7 +185,11 @@ def variants(
         chosen |= SCORERS
     if normalizations:
         chosen |= NORMALIZATIONS
-    chosen |= {text: parse_settings(text.split(",")) for text in given}
+    chosen |= {
+        # A comma within a list parts no settings.
+        text: parse_settings(re.split(r",(?=\s*\w+\.\w+\s*=)", text), "--variant")
+        for text in given
+    }
     if not chosen:
         raise click.UsageError("nothing to compare: give --scorers, --normalizations or --variant.")
     with (

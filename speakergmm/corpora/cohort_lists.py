@@ -102,7 +102,7 @@ def cohort_lists(
         raise CohortError(
             f"of {len(by_speaker):,} speakers none has speech for a cohort test: wanted are "
             f"{enrollment_s:g} s for the model and {test_s:g} s for the test; give longer "
-            "recordings, or a smaller enrollment_s and test_s"
+            "recordings, or less for models and tests"
         )
     return lists
 

@@ -107,7 +107,7 @@ def calibrate_scores(
     origins: Sequence[ScoreOrigin | None],
     goal: Goal = Goal(),
     *,
-    names: Sequence[str] = ("scores",),
+    names: Sequence[str] = (),
     p_target: float = 0.5,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -134,6 +134,7 @@ def calibrate_scores(
     ManifestError
         When the systems were not scored on the same trials.
     """
+    names = names or [f"scores {i}" for i in range(1, len(systems) + 1)]
     aligned = align_scores(systems, names)
     config = CalibrationConfig(p_target)
     record = fit_record(aligned, origins, fitted_on=", ".join(names), config=config)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 UBM_FILE, COHORT_FILE = "ubm.safetensors", "cohort.safetensors"
 
+# The normalization that needs every score against the cohort.
+ALL_COHORT_SCORES = "zt"
+
 # The cohort's speech is the background's, cut otherwise.
 COHORT = "cohort"
 FEATURES_FOLDER, DEGRADED_FOLDER = "features", "features-degraded"
@@ -127,10 +130,10 @@ class Pipeline:
         """Tell whose artifact serves that is made from the speech of these roles."""
         if self.base is None:
             return self
-        if self.condition == self.base.condition:
-            return self.base
-        degraded = {*self.condition.roles, *self.base.condition.roles}
-        return self if degraded & set(roles) else self.base
+        differing = {*self.condition.roles, *self.base.condition.roles}
+        if self.condition != self.base.condition and differing & set(roles):
+            return self
+        return self.base._made(*roles)
 
     @property
     def scores_mean_as_base(self) -> bool:
@@ -151,8 +154,17 @@ class Pipeline:
     @property
     def made_cohort(self) -> Pipeline:
         """Tell whose cohort serves."""
-        made = self._made("background")
+        if self._cohort_frames() is self or self.base is None:
+            return self
+        made = self.base.made_cohort
         return self if self._settings_differ(made, "enrollment") else made
+
+    def _cohort_frames(self) -> Pipeline:
+        """Tell whose frames of the cohort serve."""
+        base = self.base
+        if base is None or self._made("background") is self or not base.uses_cohort:
+            return self
+        return base._cohort_frames()
 
     def _settings_differ(self, other: Pipeline, *tables: str) -> bool:
         ours, theirs = self.recipe.tables(), other.recipe.tables()
@@ -169,7 +181,7 @@ class Pipeline:
                 role
                 for role in (*ROLES, *([COHORT] if self.uses_cohort else []))
                 if self._is_degraded(role) == is_degraded
-                and self._made("background" if role == COHORT else role) is self
+                and (self._cohort_frames() if role == COHORT else self._made(role)) is self
             ]
             if not roles:
                 continue
@@ -392,9 +404,17 @@ class Pipeline:
         self.log.run("scoring", inputs, [_raw_file(split) for split in protocols], work)
 
     def _scored(self) -> Pipeline:
-        """Tell whose raw scores serve: those of all cohort scores serve every normalization."""
-        made = self._made("background", "enrollment", "test")
-        return self if self._settings_differ(made, "enrollment", "scoring") else made
+        """Tell whose raw scores serve."""
+        base = self.base
+        if (
+            base is None
+            or self.condition != base.condition
+            or self._settings_differ(base, "enrollment", "scoring")
+        ):
+            return self
+        method, known = (p.recipe.settings.score_normalization.method for p in (self, base))
+        # Those with all scores against the cohort serve every normalization.
+        return base._scored() if method in ("none", known) or known == ALL_COHORT_SCORES else self
 
     def raw_scores(self, split: str) -> RawScores:
         """Read the raw scores of a split."""

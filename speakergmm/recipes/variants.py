@@ -20,7 +20,7 @@ from speakergmm.progress import SILENT
 from speakergmm.recipes.calibration_stage import calibrate
 from speakergmm.recipes.config import load_recipe
 from speakergmm.recipes.experiment import Experiment
-from speakergmm.recipes.pipeline import Pipeline
+from speakergmm.recipes.pipeline import ALL_COHORT_SCORES, Pipeline
 from speakergmm.verification.trial_normalization import METHODS
 
 if TYPE_CHECKING:
@@ -30,9 +30,18 @@ if TYPE_CHECKING:
     from speakergmm.corpora import Scores
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
+    from speakergmm.recipes.config import Recipe
 
 # What a variant may change: all that does not touch frames and background model.
 TABLES = ("enrollment", "scoring", "score_normalization", "calibration")
+
+# Of these, what is made once for all of them: the cohort's speech, the conditions pooled for a fit.
+SHARED = (
+    "score_normalization.tests_per_speaker",
+    "score_normalization.enrollment_s",
+    "score_normalization.test_s",
+    "calibration.conditions",
+)
 
 SCORERS: dict[str, dict[str, str]] = {
     "exact": {"scoring.scorer": "exact", "scoring.top_c": "none"},
@@ -44,9 +53,7 @@ NORMALIZATIONS: dict[str, dict[str, str]] = {
     method: {"score_normalization.method": method} for method in METHODS
 }
 
-# The normalization for which all scores against the cohort are computed: they serve every other.
-ALL_COHORT_SCORES = "zt"
-VARIANTS_FOLDER = "variants"
+VARIANTS_FOLDER, COHORT_FOLDER = "variants", "scores against the cohort"
 VARIANTS_FILES = ("variants.json", "variants.csv")
 
 
@@ -121,33 +128,53 @@ def compare_variants(
         raise ConfigError("there are no variants to compare; expected one or more")
     for name, changes in variants.items():
         for setting in changes:
+            if setting in SHARED:
+                raise ConfigError(
+                    f"variant {name!r} changes {setting}, which is the same for all: set it for all"
+                )
             if setting.partition(".")[0] not in TABLES:
                 raise ConfigError(
                     f"variant {name!r} changes {setting}; expected settings of "
                     f"{', '.join(TABLES)}: frames and background model are the same for all"
                 )
     loaded = {name: load_recipe(recipe_path, {**common, **own}) for name, own in variants.items()}
-    normalized = any(r.settings.score_normalization.method != "none" for r in loaded.values())
-    if normalized:
-        common |= {"score_normalization.method": ALL_COHORT_SCORES}
+    if any(recipe.settings.calibration.conditions for recipe in loaded.values()):
+        raise ConfigError(
+            "the recipe has calibration.conditions; variants are calibrated on its own condition "
+            "alone: set calibration.conditions = [] to compare them"
+        )
     experiment = Experiment(
         load_recipe(recipe_path, common), corpus, output, noise=noise, jobs=jobs, progress=progress
     )
     experiment.run()
     utterances, protocols = experiment.lists()
     own = experiment.pipeline
+
+    def pipeline(recipe: Recipe, name: str, base: Pipeline) -> Pipeline:
+        return Pipeline(
+            recipe, own.condition, own.output / VARIANTS_FOLDER / name, noises=own.degrader.noises,
+            base=base, jobs=jobs, progress=progress,
+        )  # fmt: skip
+
+    methods = {recipe.settings.score_normalization.method for recipe in loaded.values()}
+    base = own
+    if len(methods - {"none"}) > 1:
+        # Scored against the cohort once, for all of them.
+        every = {**common, "score_normalization.method": ALL_COHORT_SCORES}
+        base = pipeline(load_recipe(recipe_path, every), COHORT_FOLDER, own)
     found: list[Variant] = []
     first: Scores | None = None
     with locked(own.output):
+        if base is not own:
+            base.run(utterances, protocols)
         for name, recipe in loaded.items():
-            folder = own.output / VARIANTS_FOLDER / name
-            variant = Pipeline(
-                recipe, own.condition, folder, noises=own.degrader.noises, base=own, jobs=jobs,
-                progress=progress,
-            )  # fmt: skip
+            variant = pipeline(recipe, name, base)
             variant.run(utterances, protocols)
             calibrate(variant, protocols)
-            scores = {split: read_scores(folder / variant.score_file(split)) for split in protocols}
+            scores = {
+                split: read_scores(variant.output / variant.score_file(split))
+                for split in protocols
+            }
             progress.start(f"evaluation of {name}")
             evaluations = {
                 split: evaluate_scores(

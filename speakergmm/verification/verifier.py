@@ -186,6 +186,12 @@ class Verifier:
             cohort="" if cohort is None else file_digest(cohort),
         )
         record.check([wanted], str(calibration))
+        if wanted.enrollment.iterations > 1:
+            raise ConfigError(
+                f"{calibration}: made with {wanted.enrollment.iterations} iterations of "
+                "adaptation; the store keeps statistics for one: calibrate with "
+                "enrollment.iterations = 1"
+            )
         return cls(
             model,
             front_end,

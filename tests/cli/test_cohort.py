@@ -154,7 +154,7 @@ def test_too_little_speech(cli, small_corpus, background_model, tmp_path):
     refuses(
         cli(*command, "--enrollment-seconds", 60),
         "of 5 speakers none has speech for a cohort test: wanted are 60 s for the model and 3 s "
-        "for the test; give longer recordings, or a smaller",
+        "for the test; give longer recordings, or less",
     )
     refuses(cli(*command, "--enrollment-seconds", 0), "enrollment_s is 0.0; expected")
     refuses(cli(*command, "--test-seconds", "nan"), "test_s is nan; expected")

@@ -142,7 +142,8 @@ def test_recipe_run_under_conditions(cli, small_recipe, small_corpus, noise, tmp
             estimate = expected[name][split]["eer"]
             value, low, high = (f"{100 * estimate[key]:.2f} %" for key in ("value", "low", "high"))
             assert f"{value} ({low} to {high})" in " ".join(line.split())
-    assert lines[start + 1 + len(names)].startswith("Report: ")
+    assert lines[start + 1 + len(names)].startswith("warning: calibrated on 5 speakers")
+    assert lines[-1].startswith("Report: ")
     again = cli(*command, "--quiet")
     assert (again.status, again.err) == (0, "")
     assert again.out.splitlines()[start:] == lines[start:]

@@ -268,7 +268,7 @@ def test_a_pause_between_marks_is_no_test():
 def test_no_speech_for_a_test():
     message = (
         "of 2 speakers none has speech for a cohort test: wanted are 8 s for the model and 2.5 s "
-        "for the test; give longer recordings, or a smaller enrollment_s and test_s"
+        "for the test; give longer recordings, or less for models and tests"
     )
     with pytest.raises(CohortError, match=re.escape(message)):
         Recordings({"ann": [8.0], "bob": [3.0, 5.0]}).lists(8.0, 2.5)

@@ -13,7 +13,12 @@ from speakergmm.corpora import read_scores
 from speakergmm.errors import ConfigError
 from speakergmm.evaluation import eer
 from speakergmm.recipes import Experiment, load_recipe
-from speakergmm.recipes.variants import NORMALIZATIONS, SCORERS, compare_variants
+from speakergmm.recipes.variants import (
+    COHORT_FOLDER,
+    NORMALIZATIONS,
+    SCORERS,
+    compare_variants,
+)
 from speakergmm.verification.origin import read_origin
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing_half_written", "without_pictures")
@@ -190,10 +195,13 @@ def test_ten_best_of_twelve_components_are_nearly_all(compared):
 def test_frames_and_background_model_are_made_once(compared):
     output, _ = compared
     assert len(list(output.rglob("ubm.safetensors"))) == 1
-    assert {path.parent for path in output.rglob("shard-*.npy")} == {output / "features"}
+    # The recipe itself has no cohort, and is left as it is: that of the variants lies apart.
+    shared = output / "variants" / COHORT_FOLDER
+    stores = {path.parent for path in output.rglob("shard-*.npy")}
+    assert stores == {output / "features", shared / "features"}
     # A cohort is adapted as the trials are.
     cohorts = {path.parent for path in output.rglob("cohort.safetensors")}
-    assert cohorts == {output, output / "variants" / "by few"}
+    assert cohorts == {shared, output / "variants" / "by few"}
     enrolled = {path.parents[1] for path in output.rglob("evaluation/enrollment.safetensors")}
     assert enrolled == {output, *(output / "variants" / name for name in ("often", "by few"))}
     # Of all cohort scores every normalization is made.
