@@ -121,13 +121,18 @@ def scoring_settings(
     normalization: str | None,
     top_n: int | None,
     cohort: Path | None,
+    calibration: Path | None = None,
 ) -> Settings:
-    """Give the settings of enrollment, scoring and normalization that options ask for."""
+    """Give the settings of enrollment, scoring and normalization that options ask for.
+
+    What no option says is as for the calibration, where there is one.
+    """
     from speakergmm.recipes import load_settings
 
     if top_n is not None and normalization != "as":
         raise click.UsageError("--top-n is for --normalization as; give both, or neither.")
-    if normalization is None and cohort is not None:
+    usual = {} if calibration is None else _settings_of(calibration)
+    if normalization is None and cohort is not None and calibration is None:
         normalization = "s"
     given = {
         "enrollment.relevance_factor": relevance_factor,
@@ -136,7 +141,31 @@ def scoring_settings(
         "score_normalization.method": normalization,
         "score_normalization.top_n": top_n,
     }
-    return load_settings(None, {name: str(v) for name, v in given.items() if v is not None})
+    chosen = {name: str(value) for name, value in given.items() if value is not None}
+    return load_settings(None, usual | chosen)
+
+
+def _settings_of(calibration: Path) -> dict[str, str]:
+    """Give the settings that made the scores of a calibration, where it says so."""
+    from speakergmm.config import NONE
+    from speakergmm.verification import NormalizationConfig
+    from speakergmm.verification.calibration_file import load_calibration
+
+    origins = load_calibration(calibration).origins
+    if len(origins) != 1 or origins[0] is None:
+        return {}
+    origin = origins[0]
+    normalization = NormalizationConfig.from_label(origin.normalization)
+    top_c = origin.scoring.top_c
+    return {
+        "enrollment.relevance_factor": str(origin.enrollment.relevance_factor),
+        "enrollment.parameters": origin.enrollment.parameters,
+        "enrollment.iterations": str(origin.enrollment.iterations),
+        "scoring.scorer": origin.scoring.scorer,
+        "scoring.top_c": NONE if top_c is None else str(top_c),
+        "score_normalization.method": normalization.method,
+        "score_normalization.top_n": str(normalization.top_n),
+    }
 
 
 def print_warnings(warnings: Iterable[str]) -> None:

@@ -88,12 +88,14 @@ def score(
       speakergmm score lists/ --utterances utterances.csv --ubm ubm.safetensors \\
           --cohort cohort.safetensors --calibration calibration.json
 
-    Beside the scores, scores.origin.json says what made them, so that a calibration is not used on
-    scores of another kind.
+    With --calibration scores are made as those that it was fitted on. Beside the scores,
+    scores.origin.json says what made them, so that no calibration is used on others.
     """
     from speakergmm.recipes import score_lists
 
-    settings = scoring_settings(relevance_factor, scorer, top_c, normalization, top_n, cohort)
+    settings = scoring_settings(
+        relevance_factor, scorer, top_c, normalization, top_n, cohort, calibration
+    )
     with (
         chosen_workers(jobs, scheduler) as workers,
         showing_progress(quiet=quiet) as progress,

@@ -132,11 +132,15 @@ class CalibrationRecord:
         CalibrationError
             When several are fused, or it is not known what made the scores.
         """
-        if len(self.origins) != 1 or self.origins[0] is None:
-            what = "fuses several systems" if len(self.origins) > 1 else "does not say"
+        if len(self.origins) != 1:
             raise CalibrationError(
-                f"{holder}: {what}, so it is not known what made its scores; calibrate with "
-                "recordings, or with scores that `score` wrote"
+                f"{holder}: fuses {len(self.origins)} systems; expected one system's calibration: "
+                "score the list with each, and give the score files to `evaluate --calibration`"
+            )
+        if self.origins[0] is None:
+            raise CalibrationError(
+                f"{holder}: does not say what made its scores; calibrate with recordings, or with "
+                "scores that `score` wrote"
             )
         return self.origins[0]
 

@@ -423,10 +423,28 @@ def contradictions(make_calibration, strangers, other_model, background_model):
 
 def test_score_refuses_the_calibration_of_other_scores(score, contradictions, tmp_path):
     for calibration, options, named, message in contradictions:
+        if "--cohort" in options and "--normalization" not in options:
+            # Without an option the calibration says how to score, and this one says: without.
+            expected = "a cohort is of no use without score normalization"
+        elif not options and not named:
+            continue
+        else:
+            expected = message
         answer = score(*options, "--calibration", calibration, **named)
-        refuses(answer, message, "made with ", "; score alike, or calibrate anew")
+        refuses(answer, expected)
         assert not (tmp_path / "scores.csv").exists()
         assert not (tmp_path / "scores.origin.json").exists()
+
+
+def test_score_scores_as_its_calibration_says(score, make_calibration, strangers, tmp_path):
+    linear = make_calibration(scoring__scorer="linear", enrollment__relevance_factor="4")
+    assert score("--calibration", linear).status == 0
+    origin = read_origin(tmp_path / "scores.csv")
+    assert (origin.scoring.label, origin.enrollment.relevance_factor) == ("linear", 4.0)
+    normalized = make_calibration(strangers, score_normalization__method="t")
+    refuses(score("--calibration", normalized), "score normalization 't' needs a cohort")
+    assert score("--calibration", normalized, "--cohort", strangers).status == 0
+    assert read_origin(tmp_path / "scores.csv").normalization == "t"
 
 
 def test_evaluate_refuses_the_calibration_of_other_scores(cli, score, contradictions, tmp_path):

@@ -260,14 +260,14 @@ def test_calibrations_of_other_systems(
     (tmp_path / "unknown.json").write_text(json.dumps(entry | {"origins": [None]}))
     refuses(
         verify("s11", "s11-2-1", "--calibration", tmp_path / "unknown.json"),
-        "unknown.json: does not say, so it is not known what made its scores; calibrate with "
-        "recordings, or with scores that `score` wrote",
+        "unknown.json: does not say what made its scores; calibrate with recordings, or with "
+        "scores that `score` wrote",
     )
     fusion = entry | {"origins": entry["origins"] * 2, "scale": [1.0, 2.0]}
     (tmp_path / "fusion.json").write_text(json.dumps(fusion))
     refuses(
         verify("s11", "s11-2-1", "--calibration", tmp_path / "fusion.json"),
-        "fusion.json: fuses several systems, so it is not known what made its scores",
+        "fusion.json: fuses 2 systems; expected one system's calibration",
     )
     refuses(
         verify("s11", "s11-2-1", "--calibration", tmp_path / "no"),
