@@ -16,7 +16,8 @@ from speakergmm.gmm import DiagonalGMM, Statistics
 from speakergmm.parallel import map_in_order
 from speakergmm.recipes.raw_scores import RawScores
 from speakergmm.verification import score_trials
-from speakergmm.verification.cohort import pool_statistics, score_cohort
+from speakergmm.verification.cohort import pool_statistics
+from speakergmm.verification.cohort_scoring import score_cohort
 from speakergmm.verification.side_information import TrialSide
 from speakergmm.verification.trial_normalization import CohortScores
 

@@ -1,5 +1,6 @@
 """Trials → scores → log-likelihood ratios; and the speakers that are enrolled."""
 
+from speakergmm.verification.answers import EnrollmentReport, Verification
 from speakergmm.verification.calibration import Calibration, fit_calibration
 from speakergmm.verification.calibration_record import CalibrationConfig, CalibrationRecord
 from speakergmm.verification.cohort import Cohort
@@ -10,7 +11,7 @@ from speakergmm.verification.origin import ScoreOrigin
 from speakergmm.verification.ratio import log_likelihood_ratio
 from speakergmm.verification.scoring import ScoringConfig, score_trials
 from speakergmm.verification.trial_normalization import NormalizationConfig
-from speakergmm.verification.verifier import EnrollmentReport, Verification, Verifier
+from speakergmm.verification.verifier import Verifier
 
 __all__ = [
     "Calibration",

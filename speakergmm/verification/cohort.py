@@ -14,23 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speakergmm.corpora import Trials
 from speakergmm.errors import CohortError, problem_report
 from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
-from speakergmm.verification.scoring import score_trials
-from speakergmm.verification.trial_normalization import (
-    NEEDS_COHORT_MODELS,
-    NEEDS_COHORT_TESTS,
-    NEEDS_COHORT_TRIALS,
-    CohortScores,
-    NormalizationConfig,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -41,7 +32,9 @@ if TYPE_CHECKING:
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.verification.enrollment import EnrollmentConfig
-    from speakergmm.verification.scoring import ScoringConfig
+    from speakergmm.verification.trial_normalization import (
+        NormalizationConfig,
+    )
 
 # With fewer strangers, mean and deviation of their scores are themselves a matter of chance: with
 # 30, a deviation is known to 13 % (1 / sqrt(2 · 29)).
@@ -172,6 +165,22 @@ class Cohort:
                 "the cohort anew"
             )
 
+    def check_enrolled(self, speaker_id: str, digests: Iterable[str]) -> None:
+        """Refuse a speaker who was enrolled with recordings of the cohort, by their digests.
+
+        Raises
+        ------
+        CohortError
+            Naming whose they are in the cohort.
+        """
+        own = set(digests)
+        shared = {source.speaker_id for source in self.sources if source.digest in own}
+        if shared:
+            raise CohortError(
+                f"speaker {speaker_id!r} is enrolled with recordings of {min(shared)!r} in the "
+                "cohort, whose scores are no stranger's; make the cohort of others"
+            )
+
     def check_apart(self, utterances: Iterable[Utterance]) -> None:
         """Refuse trials that hold speech or speakers of the cohort.
 
@@ -287,62 +296,3 @@ def pool_statistics(
 ) -> Statistics:
     """Statistics of the pooled frames of some entries of a store, for adaptation."""
     return enrollment.statistics(ubm, store.pooled(pool))
-
-
-def score_cohort(
-    cohort: Cohort,
-    ubm: DiagonalGMM,
-    speaker_models: Sequence[DiagonalGMM],
-    test_ids: Sequence[str],
-    load_test: Callable[[str], NDArray[np.floating]],
-    scoring: ScoringConfig,
-    method: str,
-    *,
-    jobs: Jobs = None,
-    progress: Progress = SILENT,
-) -> CohortScores:
-    """Score models and tests against a cohort, as far as a method of normalization needs it."""
-    models = cohort.models(ubm)
-    n_tests = len(cohort.test_speakers)
-
-    def every_pair(
-        models: Sequence[DiagonalGMM], tests: Sequence[str], load: Callable[[str], Any], task: str
-    ) -> NDArray[np.float64]:
-        shape = len(models), len(tests)
-        index = np.indices(shape, dtype=np.int32).reshape(2, -1)
-        trials = Trials(
-            tuple(map(str, range(len(models)))),
-            tuple(tests),
-            index[0],
-            index[1],
-            np.zeros(index.shape[1], dtype=np.bool_),
-        )
-        scores = score_trials(
-            models, ubm, load, trials, **dataclasses.asdict(scoring), jobs=jobs, progress=progress,
-            task=task,
-        )  # fmt: skip
-        return scores.reshape(shape)
-
-    cohort_tests = [str(number) for number in range(n_tests)]
-    load_cohort = _LoadCohortTest(cohort)
-    models_vs_cohort = cohort_vs_tests = cohort_vs_cohort = None
-    if method in NEEDS_COHORT_TESTS:
-        task = "scores with the cohort's tests"
-        models_vs_cohort = every_pair(speaker_models, cohort_tests, load_cohort, task)
-    if method in NEEDS_COHORT_MODELS:
-        task = "scores with the cohort's models"
-        cohort_vs_tests = every_pair(models, test_ids, load_test, task)
-    if method in NEEDS_COHORT_TRIALS:
-        task = "scores within the cohort"
-        cohort_vs_cohort = every_pair(models, cohort_tests, load_cohort, task)
-    return CohortScores(models_vs_cohort, cohort_vs_tests, cohort_vs_cohort, cohort.same_speaker)
-
-
-@dataclass(frozen=True)
-class _LoadCohortTest:
-    """Loads a cohort's test by its number as text; can be sent to another process."""
-
-    cohort: Cohort
-
-    def __call__(self, number: str) -> NDArray[np.float32]:
-        return self.cohort.test_frames(int(number))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speakergmm.audio import recording_info
 from speakergmm.audio.quality import Quality, recording_quality
 from speakergmm.config import check_range
-from speakergmm.corpora import all_against_all
+from speakergmm.corpora import Utterance, all_against_all
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features import FrontEnd
 from speakergmm.features.reading import recorded_side
@@ -22,9 +21,10 @@ from speakergmm.files import file_digest
 from speakergmm.gmm import Statistics, accumulate
 from speakergmm.gmm.model_file import load_background_model, model_digest
 from speakergmm.parallel import single_threaded_libraries
+from speakergmm.verification.answers import EnrollmentReport, Verification
 from speakergmm.verification.calibration_file import load_calibration
-from speakergmm.verification.cohort import Cohort, score_cohort
 from speakergmm.verification.cohort_file import load_cohort
+from speakergmm.verification.cohort_scoring import score_cohort
 from speakergmm.verification.enrollment import EnrollmentConfig
 from speakergmm.verification.linear import linear_score
 from speakergmm.verification.ratio import log_likelihood_ratio
@@ -40,66 +40,10 @@ if TYPE_CHECKING:
     from speakergmm.features.reading import SideFrames
     from speakergmm.gmm.model_file import BackgroundModel
     from speakergmm.verification.calibration_record import CalibrationRecord
+    from speakergmm.verification.cohort import Cohort
 
 # A click or a breath has less; the shortest words have more.
 MIN_SPEECH_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class EnrollmentReport:
-    """What an enrollment added, and what is now known; seconds are of speech kept.
-
-    ``quality`` says of each recording, by its path, what it is like.
-    """
-
-    speaker_id: str
-    speech_s: float
-    total_speech_s: float
-    n_recordings: int
-    quality: dict[str, Quality]
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What may harm decisions about this speaker, a line each; names the recording."""
-        return tuple(
-            f"{path}: {warning.text}"
-            for path, quality in self.quality.items()
-            for warning in quality.warnings
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the report as JSON."""
-        quality = {path: quality.to_json() for path, quality in self.quality.items()}
-        return dataclasses.asdict(self) | {"quality": quality}
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The answer to "is this that speaker?".
-
-    ``score`` is what the scorer gives, normalized where there is a cohort; ``llr`` the calibrated
-    log-likelihood ratio in nats, None without a calibration. It was accepted when ``llr``, or
-    without a calibration ``score``, reached ``threshold``. ``speech_s`` is how much speech was
-    heard, and ``quality`` what the recording is like.
-    """
-
-    speaker_id: str
-    recording: str
-    score: float
-    threshold: float
-    accepted: bool
-    speech_s: float
-    quality: Quality
-    llr: float | None = None
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What may harm the decision, a line each."""
-        return tuple(warning.text for warning in self.quality.warnings)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the answer as JSON."""
-        return dataclasses.asdict(self) | {"quality": self.quality.to_json()}
 
 
 @dataclass(frozen=True)
@@ -262,6 +206,8 @@ class Verifier:
             When no such speaker is enrolled.
         AudioError
             When the recording cannot be used.
+        CohortError
+            When the speaker, or one of the recordings, is part of the cohort.
         """
         if threshold is None:
             threshold = None if self.calibration is None else self.calibration.threshold
@@ -272,6 +218,9 @@ class Verifier:
                 )
         check_range("threshold", threshold, -math.inf)
         known = self.store.find(speaker_id)
+        if self.cohort is not None:
+            self.cohort.check_apart([Utterance(str(recording), speaker_id, Path(recording))])
+            self.cohort.check_enrolled(speaker_id, known.recordings)
         heard = self._heard(recording)
         frames = heard.frames
         score = self._score(known, recording, frames)

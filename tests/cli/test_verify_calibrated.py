@@ -372,3 +372,26 @@ def test_the_sentence_is_symmetric_and_grows():
     assert times == sorted(times)
     # As written, to two digits or a whole number.
     np.testing.assert_allclose(times, np.exp(np.linspace(0.01, 13.8, 300)), rtol=0.06)
+
+
+def test_who_is_in_the_cohort_is_not_verified_by_it(
+    cli, verify, make_calibration, small_corpus, background_model, strangers, tmp_path
+):
+    """By name, by the recording that is tested, and by those that were enrolled."""
+    from speakergmm.corpora import read_utterances
+
+    everybody = read_utterances(small_corpus / "utterances.csv").values()
+    stranger = next(u for u in everybody if u.split == "background")
+    other = next(u for u in everybody if u.speaker_id == "s11")
+    options = [
+        "--ubm", background_model, "--calibration",
+        make_calibration(strangers, score_normalization__method="s"), "--cohort", strangers,
+    ]  # fmt: skip
+    for name, enrolled, tested, message in (
+        (stranger.speaker_id, other, other, f"speaker {stranger.speaker_id!r} is in both"),
+        ("new", other, stranger, f"of {stranger.speaker_id!r} in the cohort"),
+        ("other", stranger, other, f"recordings of {stranger.speaker_id!r} in the cohort"),
+    ):
+        store = ["--store", tmp_path / f"{name}.db"]
+        cli("enroll", name, enrolled.path, "--ubm", background_model, *store)
+        refuses(cli("verify", name, tested.path, *options, *store), message)

@@ -24,13 +24,9 @@ from speakergmm.features.sides import by_name, pooled_sides
 from speakergmm.files import file_digest
 from speakergmm.gmm import train_ubm
 from speakergmm.verification import EnrollmentConfig, NormalizationConfig, ScoringConfig
-from speakergmm.verification.cohort import (
-    FEW_SPEAKERS,
-    Source,
-    build_cohort,
-    score_cohort,
-)
+from speakergmm.verification.cohort import FEW_SPEAKERS, Source, build_cohort
 from speakergmm.verification.cohort_file import FORMAT, TENSORS, load_cohort, save_cohort
+from speakergmm.verification.cohort_scoring import score_cohort
 from speakergmm.verification.trial_normalization import METHODS
 
 CONFIG = FrontEndConfig(n_mfcc=6, n_mels=12)
