@@ -16,16 +16,16 @@ from speakergmm.recipes import Condition, Experiment, load_recipe
 EER_AT_MOST = {
     "speech_commands": 0.038,
     "librispeech_excerpts": 0.011,
-    # Three standard deviations over seeds above the mean; the aims of 9.5 and 12 % are not reached.
-    "speech_commands_multisession": 0.115,
+    "speech_commands_multisession": 0.095,
+    # Three standard deviations over seeds above the mean; the aim of 12 % is not quite reached.
     "librispeech_excerpts_multisession": 0.14,
 }
 
 # On another processor or library, k-means and EM round differently and end elsewhere, as with
 # another seed: about three standard deviations over seeds (see the recipes' READMEs).
 TOLERANCE = {
-    "clean": {"eer": 0.009, "min_dcf": 0.05},
-    "multisession": {"eer": 0.025, "min_dcf": 0.1},
+    "clean": {"eer": 0.013, "min_dcf": 0.06, "cllr": 0.05},
+    "multisession": {"eer": 0.025, "min_dcf": 0.1, "cllr": 0.05},
 }
 
 
