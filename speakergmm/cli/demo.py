@@ -18,7 +18,8 @@ NEXT = """\
 Next, with recordings of your own, listed in utterances.csv (utterance_id,speaker_id,path):
   speakergmm ubm train utterances.csv --output ubm.safetensors
   speakergmm enroll alice alice1.wav alice2.wav --ubm ubm.safetensors
-  speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5"""
+  speakergmm calibrate recordings/ --ubm ubm.safetensors
+  speakergmm verify alice unknown.wav --ubm ubm.safetensors --calibration calibration.json"""
 
 
 @click.command()

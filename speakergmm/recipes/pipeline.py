@@ -6,14 +6,13 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from speakergmm.audio import duration_s
-from speakergmm.corpora.cohort_lists import CohortLists, cached, cohort_lists, median_pool_s
 from speakergmm.features.extraction import extract_sides
-from speakergmm.features.sides import by_name, pooled_sides, training_sides
+from speakergmm.features.sides import by_name, pooled_sides
 from speakergmm.files import remove, value_digest
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.progress import SILENT
 from speakergmm.recipes import steps, ubm_training
+from speakergmm.recipes.background import background_sides, cut_cohort
 from speakergmm.recipes.conditions import ROLES, Degrader
 from speakergmm.recipes.raw_scores import RawScores, load_raw_scores, save_raw_scores
 from speakergmm.recipes.stage_log import StageLog
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from speakergmm.audio.noises import NoisePool
     from speakergmm.corpora import Pools, Protocol, Utterances
+    from speakergmm.corpora.cohort_lists import CohortLists
     from speakergmm.features import FrameStore
     from speakergmm.features.sides import Side
     from speakergmm.parallel import Jobs
@@ -185,9 +185,8 @@ class Pipeline:
             ]
             if not roles:
                 continue
-            sides = by_name(
-                *(self._sides(role, utterances, protocols, is_degraded) for role in roles)
-            )
+            parts = [self._sides(role, utterances, protocols) for role in roles]
+            sides = by_name(*parts)
             if "features" in self.log.forced and (self.output / folder).is_dir():
                 for description in (self.output / folder).glob("*.json"):
                     remove(description)
@@ -211,56 +210,36 @@ class Pipeline:
             self.cohort_lists = self.cohort_lists or self.base.cohort_lists
 
     def _sides(
-        self,
-        role: str,
-        utterances: Utterances,
-        protocols: Mapping[str, Protocol],
-        is_degraded: bool,
+        self, role: str, utterances: Utterances, protocols: Mapping[str, Protocol]
     ) -> list[Side]:
         """Give the sides of a role, and remember which make up which model or test."""
         config = self.recipe.settings.front_end
         if role == "background":
-            members = [u for u in utterances.values() if u.split == self.recipe.head.background]
-            return training_sides(members, config)
-        speech_s = self.condition.speech_s if is_degraded else None
-        lists: list[tuple[str, str, Pools, Utterances]] = []
+            return background_sides(self.recipe, utterances)
+        lists: list[tuple[str, Pools, Utterances]]
         if role == COHORT:
-            cohort = self.cohort_lists = self._cut_cohort(utterances, protocols)
-            lists += [
-                (COHORT, "enrollment", cohort.enrollment, cohort.utterances),
-                (COHORT, "test", cohort.tests, cohort.utterances),
+            cohort = self.cohort_lists = cut_cohort(self.recipe, utterances, protocols)
+            lists = [
+                ("enrollment", cohort.enrollment, cohort.utterances),
+                ("test", cohort.tests, cohort.utterances),
             ]
         else:
-            for split, protocol in protocols.items():
-                pools = protocol.enrollment if role == "enrollment" else protocol.tests
-                lists.append((role, split, pools, utterances))
+            lists = [
+                (split, p.enrollment if role == "enrollment" else p.tests, utterances)
+                for split, p in protocols.items()
+            ]
+        speech_s = self.condition.speech_s if self._is_degraded(role) else None
         sides: list[Side] = []
-        for name, part, pools, known in lists:
-            added, self.pools[name, part] = pooled_sides(
-                pools, known, config, f"{part} {name}", speech_s=speech_s
+        for part, pools, known in lists:
+            added, self.pools[role, part] = pooled_sides(
+                pools, known, config, f"{part} {role}", speech_s=speech_s
             )
             sides += added
         return list(by_name(sides).values())
 
-    def _cut_cohort(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> CohortLists:
-        """Make the cohort's lists of the background, as long as the development's."""
-        head, config = self.recipe.head, self.recipe.settings.score_normalization
-        development = protocols[head.development]
-        length_s = cached(duration_s)
-        enrollment_s, test_s = config.enrollment_s, config.test_s
-        return cohort_lists(
-            (u for u in utterances.values() if u.split == head.background),
-            length_s,
-            enrollment_s=enrollment_s
-            or median_pool_s(development.enrollment, utterances, length_s),
-            test_s=test_s or median_pool_s(development.tests, utterances, length_s),
-            tests_per_speaker=config.tests_per_speaker,
-        )
-
     def background(self, utterances: Utterances) -> FrameStore:
         """Give the frames that the background model is trained on."""
-        members = [u for u in utterances.values() if u.split == self.recipe.head.background]
-        sides = training_sides(members, self.recipe.settings.front_end)
+        sides = background_sides(self.recipe, utterances)
         return self.stores["background"].select(side.name for side in sides)
 
     def _ubm(self, utterances: Utterances) -> None:
@@ -268,10 +247,7 @@ class Pipeline:
             return
         head = self.recipe.head
         background = self.background(utterances)
-        sides = training_sides(
-            (u for u in utterances.values() if u.split == head.background),
-            self.recipe.settings.front_end,
-        )
+        sides = background_sides(self.recipe, utterances)
         parts = ubm_training.background_parts(
             {side.name: side.utterances for side in sides}, self.recipe.settings.ubm.pool_by
         )

@@ -64,7 +64,7 @@ def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path):
     assert "minDCF" in answer.out
     assert "about one in" in answer.out
     assert "16 speakers, 64 same-speaker and 960 different-speaker trials" in answer.out
-    assert answer.out.count("  speakergmm ") == 3
+    assert answer.out.count("  speakergmm ") == 4
     for name in ("report.html", "scores.csv", "metrics.json", "det.svg", "ubm.safetensors"):
         assert name in answer.out
         assert (tmp_path / "demo" / name).exists()
