@@ -170,7 +170,7 @@ def snr_of_frames(energy: NDArray[np.float32]) -> float:
     Parameters
     ----------
     energy : (T,)
-        Energy of each frame (not in dB), some of it above 0.
+        Energy of each frame (not in dB).
 
     Returns
     -------
@@ -179,6 +179,9 @@ def snr_of_frames(energy: NDArray[np.float32]) -> float:
     """
     levels = energy.astype(np.float64)
     sounding = np.sort(levels[levels > DIGITAL_SILENCE * levels.max()])
+    if len(sounding) == 0:
+        # Samples so small that their squares are zero.
+        return LOWEST_SNR_DB
     noise = float(sounding[: max(1, round(QUIET_SHARE * len(sounding)))].mean())
     speech = float(levels[voiced(energy)].mean())
     excess = max(speech / noise - 1.0, 10.0 ** (LOWEST_SNR_DB / 10.0))

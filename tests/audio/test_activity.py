@@ -345,3 +345,4 @@ def test_snr_of_frames_stays_within_its_range():
     assert snr_of_frames(np.ones(10, np.float32)) == pytest.approx(-10.0)
     assert snr_of_frames(pulsed(75.0)) == 60.0
     assert snr_of_frames(np.ones(1, np.float32)) == pytest.approx(-10.0)
+    assert snr_of_frames(np.zeros(10, np.float32)) == -10.0
