@@ -11,16 +11,18 @@ import click
 
 from speakergmm.cli.console import (
     audio_option,
-    cohort_option,
     jobs_option,
     json_option,
-    normalization_option,
     print_warnings,
     quiet_option,
+    showing_progress,
+)
+from speakergmm.cli.scoring_options import (
+    cohort_option,
+    normalization_option,
     relevance_option,
     scorer_option,
     scoring_settings,
-    showing_progress,
     top_c_option,
     top_n_option,
 )

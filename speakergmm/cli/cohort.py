@@ -14,11 +14,13 @@ from speakergmm.cli.console import (
     jobs_option,
     json_option,
     quiet_option,
-    relevance_option,
     scheduler_option,
     showing_progress,
     split_option,
     ubm_option,
+)
+from speakergmm.cli.scoring_options import (
+    relevance_option,
 )
 
 
@@ -90,7 +92,8 @@ def make(
       speakergmm score lists/ --utterances utterances.csv --ubm ubm.safetensors \\
           --cohort cohort.safetensors --normalization s
     """
-    from speakergmm.cli.console import enrollment_config, print_warnings
+    from speakergmm.cli.console import print_warnings
+    from speakergmm.cli.scoring_options import enrollment_config
     from speakergmm.recipes.list_scoring import make_cohort
     from speakergmm.verification import NormalizationConfig
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from speakergmm.cli.console import (
-    calibration_option,
     json_option,
     print_evaluations,
     quiet_option,
     showing_progress,
+)
+from speakergmm.cli.scoring_options import (
+    calibration_option,
 )
 
 if TYPE_CHECKING:

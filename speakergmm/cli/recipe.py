@@ -22,6 +22,19 @@ from speakergmm.cli.console import (
     showing_progress,
 )
 
+corpus_option = click.option(
+    "--corpus",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the recordings that the recipe's lists name.",
+)
+output_option = click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the results; what is current there is used again.",
+)
+
 
 @click.group()
 def recipe() -> None:
@@ -30,18 +43,8 @@ def recipe() -> None:
 
 @recipe.command()
 @click.argument("path", metavar="RECIPE", type=click.Path(path_type=Path))
-@click.option(
-    "--corpus",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with the recordings that the recipe's lists name.",
-)
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the results; what is current there is used again.",
-)
+@corpus_option
+@output_option
 @click.option(
     "--from", "force_from", metavar="STAGE", help="Run this stage and those after it again."
 )
@@ -124,18 +127,8 @@ def run(
 
 @recipe.command()
 @click.argument("path", metavar="RECIPE", type=click.Path(path_type=Path))
-@click.option(
-    "--corpus",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with the recordings that the recipe's lists name.",
-)
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the results; what is current there is used again.",
-)
+@corpus_option
+@output_option
 @click.option("--scorers", is_flag=True, help="Compare exact, top-10, top-5 and linear scores.")
 @click.option("--normalizations", is_flag=True, help="Compare none, z, t, zt, s and as.")
 @click.option(

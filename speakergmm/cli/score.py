@@ -8,22 +8,24 @@ import click
 
 from speakergmm.cli.console import (
     audio_option,
-    calibration_option,
     chosen_workers,
-    cohort_option,
     frames_option,
     jobs_option,
-    normalization_option,
     print_warnings,
     quiet_option,
-    relevance_option,
     scheduler_option,
+    showing_progress,
+    ubm_option,
+)
+from speakergmm.cli.scoring_options import (
+    calibration_option,
+    cohort_option,
+    normalization_option,
+    relevance_option,
     scorer_option,
     scoring_settings,
-    showing_progress,
     top_c_option,
     top_n_option,
-    ubm_option,
 )
 
 

@@ -9,12 +9,14 @@ import click
 
 from speakergmm.cli.app import EXIT_REJECTED
 from speakergmm.cli.console import (
-    calibration_option,
-    cohort_option,
     json_option,
     print_warnings,
-    relevance_option,
     ubm_option,
+)
+from speakergmm.cli.scoring_options import (
+    calibration_option,
+    cohort_option,
+    relevance_option,
 )
 
 store_option = click.option(
@@ -106,7 +108,7 @@ def verify(
             "own speakers (`speakergmm calibrate`), and give the result with --calibration; or "
             "give a threshold with --threshold."
         )
-    from speakergmm.cli.console import enrollment_config
+    from speakergmm.cli.scoring_options import enrollment_config
     from speakergmm.verification import Verifier
 
     given = None if relevance_factor is None else enrollment_config(relevance_factor)
