@@ -13,6 +13,7 @@ from speakergmm.evaluation.wording import (
     format_interval,
     format_value,
     meaning,
+    system_sentence,
 )
 from speakergmm.files import write_text
 
@@ -186,8 +187,7 @@ themselves; dot: equal error rate. Lower left is better.</figcaption></figure>
 <h2>Data</h2>
 {data}
 <h2>System</h2>
-<p>Gaussian mixture model with universal background model, speakers by MAP adaptation, score: mean
-log-likelihood ratio per frame.</p>
+<p>{_text(system_sentence(contents.settings))}</p>
 {settings}
 <h2>Time</h2>
 {seconds}

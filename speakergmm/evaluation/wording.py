@@ -92,15 +92,32 @@ def ratio_sentence(llr: float) -> str:
     return f"Such a score is {more}{shown} times as likely from {likelier} as from {other}."
 
 
+def system_sentence(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say what made the scores, by the settings of a recipe."""
+    scoring, normalization = (settings.get(t, {}) for t in ("scoring", "score_normalization"))
+    score = "mean log-likelihood ratio per frame"
+    if scoring.get("scorer") == "linear":
+        score = "first-order approximation of the log-likelihood ratio, per frame"
+    elif scoring.get("top_c"):
+        score += f", over the {scoring['top_c']} best components of each"
+    method = normalization.get("method", "none")
+    if method != "none":
+        score += f"; {method}-normalized by a cohort of background speakers"
+    return (
+        "Gaussian mixture model with universal background model, speakers by MAP adaptation, "
+        f"score: {score}."
+    )
+
+
 def calibration_sentence(calibration: Mapping[str, Any]) -> str:
     """Say where the log-likelihood ratios come from, or why there are none."""
     warnings = "".join(f" Note: {warning}." for warning in calibration.get("warnings", ()))
     if "unavailable" in calibration:
         return f"Scores are not calibrated: {calibration['unavailable']}.{warnings}"
     terms = calibration.get("side", ())
-    depends = f", both depending on {', '.join(t['name'] for t in terms)}," if terms else ""
+    depends = f", both depending on {', '.join(t['name'] for t in terms)}" if terms else ""
     return (
         f"Log-likelihood ratios are {calibration['scale']:.3g} times the score, "
-        f"{calibration['offset']:+.3g}{depends} fitted on {calibration['fitted_on']}; that split's "
-        f"own actual DCF and Cllr are therefore optimistic.{warnings}"
+        f"{calibration['offset']:+.3g}{depends}, fitted on {calibration['fitted_on']}; that "
+        f"split's own actual DCF and Cllr are therefore optimistic.{warnings}"
     )
