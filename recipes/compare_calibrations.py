@@ -21,6 +21,7 @@ from page_tables import write_tables
 
 from speakergmm.corpora import read_scores
 from speakergmm.corpora.tables import format_table
+from speakergmm.errors import ScoreError
 from speakergmm.evaluation import CostModel, actual_dcf, min_dcf, operating_points
 from speakergmm.evaluation.decisions import RULE_OF_30
 from speakergmm.evaluation.wording import format_interval, format_value
@@ -179,7 +180,8 @@ def decisions(corpora: Path, folder: Path, figures: Figures) -> list[str]:
 
 def cost_cell(scores: Scores, cost: CostModel) -> str:
     """Say what the calibrated threshold costs, and the best one; and what that rests on."""
-    assert scores.llr is not None  # noqa: S101
+    if scores.llr is None:
+        raise ScoreError("the scores are not calibrated; costs need log-likelihood ratios")
     is_target = scores.trials.is_target
     target, nontarget = scores.llr[is_target], scores.llr[~is_target]
     actual, least = actual_dcf(target, nontarget, cost), min_dcf(target, nontarget, cost)

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from speakergmm.config import config_from_table
 from speakergmm.errors import OutputError
 from speakergmm.features import FrontEndConfig
-from speakergmm.files import file_digest, value_digest, write_json, write_text, writing
+from speakergmm.files import (
+    digests_once,
+    file_digest,
+    value_digest,
+    write_json,
+    write_text,
+    writing,
+)
 
 
 def names(folder):
@@ -234,3 +241,13 @@ def test_equal_settings_have_equal_digests_however_they_were_written():
 def test_the_digest_of_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="none"):
         file_digest(Path(tmp_path / "none"))
+
+
+def test_a_recording_of_many_segments_is_read_once(tmp_path):
+    path = tmp_path / "long.wav"
+    path.write_bytes(b"speech")
+    digest = digests_once()
+    expected = file_digest(path)
+    assert digest(path) == expected
+    path.unlink()
+    assert digest(path) == expected

@@ -15,7 +15,7 @@ from speakergmm.corpora.folders import leave_one_out, utterances_in_folder
 from speakergmm.errors import ConfigError, ManifestError, ScoreError, problem_report
 from speakergmm.evaluation import CostModel, Evaluation, EvaluationConfig, evaluate_scores
 from speakergmm.evaluation.decisions import Decision, check_support, decide, threshold_for
-from speakergmm.files import file_digest
+from speakergmm.files import digests_once
 from speakergmm.progress import SILENT
 from speakergmm.recipes.list_scoring import score_protocol
 from speakergmm.verification.calibration import fit_calibration
@@ -283,8 +283,9 @@ def _check_different(utterances: Iterable[Utterance]) -> None:
     """Refuse the same audio under two names: it would match itself."""
     seen: dict[tuple[Any, ...], Utterance] = {}
     problems = []
+    digest = digests_once()
     for utterance in utterances:
-        key = (file_digest(utterance.path), utterance.start_s, utterance.end_s)
+        key = (digest(utterance.path), utterance.start_s, utterance.end_s)
         first = seen.setdefault(key, utterance)
         if first is not utterance:
             problems.append(

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.errors import CohortError, problem_report
-from speakergmm.files import file_digest
+from speakergmm.files import digests_once, file_digest
 from speakergmm.gmm import Statistics
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.verification.enrollment import EnrollmentConfig
-    from speakergmm.verification.trial_normalization import (
-        NormalizationConfig,
-    )
+    from speakergmm.verification.trial_normalization import NormalizationConfig
 
 # With fewer strangers, mean and deviation of their scores are themselves a matter of chance: with
 # 30, a deviation is known to 13 % (1 / sqrt(2 · 29)).
@@ -53,13 +52,13 @@ class Source:
     end_s: float | None
 
     @classmethod
-    def of(cls, utterance: Utterance) -> Source:
+    def of(cls, utterance: Utterance, digest: Callable[[Path], str] = file_digest) -> Source:
         """Name the recording by its content."""
         return cls(
             utterance.utterance_id,
             utterance.speaker_id,
             utterance.path.name,
-            file_digest(utterance.path),
+            digest(utterance.path),
             utterance.start_s,
             utterance.end_s,
         )
@@ -200,11 +199,12 @@ class Cohort:
             by_digest.setdefault(source.digest, []).append(source)
         shared: dict[str, None] = {}
         problems = []
+        digest = digests_once()
         for utterance in utterances:
             if utterance.speaker_id in speakers:
                 shared[utterance.speaker_id] = None
                 continue
-            own = Source.of(utterance)
+            own = Source.of(utterance, digest)
             twin = next((s for s in by_digest.get(own.digest, ()) if s.overlaps(own)), None)
             if twin is not None:
                 problems.append(
@@ -276,6 +276,7 @@ def build_cohort(
         n_frames[i] = statistics.n_frames
         progress.advance()
     tests = [store.pooled(pool) for pool in test_pools.values()]
+    digest = digests_once()
     return Cohort(
         ubm_digest,
         enrollment,
@@ -287,7 +288,7 @@ def build_cohort(
         n_frames,
         np.concatenate(tests),
         np.cumsum([0, *map(len, tests)]),
-        tuple(Source.of(utterance) for utterance in lists.utterances.values()),
+        tuple(Source.of(utterance, digest) for utterance in lists.utterances.values()),
     )
 
 
