@@ -1,8 +1,8 @@
 """Scores → numbers, intervals, pictures, the report."""
 
 from speakergmm.evaluation.bootstrap import Estimate
+from speakergmm.evaluation.cost import CostModel
 from speakergmm.evaluation.metrics import (
-    CostModel,
     OperatingPoint,
     actual_dcf,
     cllr,

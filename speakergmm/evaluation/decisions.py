@@ -11,12 +11,10 @@ import numpy as np
 from speakergmm.config import check_range
 from speakergmm.corpora import trial_speakers
 from speakergmm.errors import ScoreError
-from speakergmm.evaluation.bootstrap import CONFIDENCE, MIN_SPEAKERS, Estimate, resampled_weights
+from speakergmm.evaluation.bootstrap import Draws, Estimate, resampled_rates
 from speakergmm.evaluation.roc import check_scores
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from speakergmm.corpora import Scores
 
 # Errors that must be seen before a rate is known within 30 % with a confidence of 90 %: the rule of
@@ -67,15 +65,11 @@ def decide(scores: Scores, threshold: float, *, n_resamples: int = 1000, rng: in
     n_target = int(is_target.sum())
     n_nontarget = len(is_target) - n_target
     n_miss, n_fa = int(wrong[is_target].sum()), int(wrong[~is_target].sum())
-    drawn = np.empty((0, 2))
-    if n_resamples and trial_speakers(scores.trials)[2] >= MIN_SPEAKERS:
-        weights = resampled_weights(scores.trials, n_resamples, np.random.default_rng(rng))
-        drawn = np.array([_rates(wrong, is_target, w) for w in weights])
-    miss = _estimate(n_miss, n_target, drawn[:, 0])
+    miss, fa = resampled_rates(scores.trials, wrong, n_resamples, rng)
     return Decision(
         threshold,
-        miss,
-        _estimate(n_fa, n_nontarget, drawn[:, 1]),
+        _estimate(miss, n_target),
+        _estimate(fa, n_nontarget),
         n_miss,
         n_fa,
         n_target,
@@ -180,24 +174,13 @@ def _rounded_up(value: float) -> float:
     return math.ceil(value / unit - 1e-9) * unit
 
 
-def _rates(
-    wrong: NDArray[np.bool_], is_target: NDArray[np.bool_], weights: NDArray[np.float64]
-) -> tuple[float, float]:
-    target, nontarget = weights[is_target], weights[~is_target]
-    return (
-        float(target @ wrong[is_target] / target.sum()),
-        float(nontarget @ wrong[~is_target] / nontarget.sum()),
-    )
-
-
-def _estimate(n_wrong: int, n_trials: int, drawn: NDArray[np.float64]) -> Estimate:
-    rate = n_wrong / n_trials
-    if len(drawn) == 0:
-        return Estimate(rate)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
-    if n_wrong == 0:
+def _estimate(draws: Draws, n_trials: int) -> Estimate:
+    found, rate = draws.estimate(highest=1.0), draws.observed
+    if len(draws.drawn) == 0:
+        return found
+    low, high = found.low or 0.0, found.high or 0.0
+    if rate == 0:
         high = min(1.0, RULE_OF_3 / n_trials)
-    if n_wrong == n_trials:
+    if rate == 1:
         low = max(0.0, 1.0 - RULE_OF_3 / n_trials)
-    return Estimate(rate, float(low), float(high))
+    return Estimate(rate, low, high)

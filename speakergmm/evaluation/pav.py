@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.evaluation.roc import check_scores, group_ratios, hull_starts, score_counts
+from speakergmm.evaluation.roc import group_ratios, hull_starts, score_runs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -48,7 +48,8 @@ def fit_monotone(target: ArrayLike, nontarget: ArrayLike) -> MonotoneCalibration
     ScoreError
         When a side is empty or holds NaN.
     """
-    distinct, n_target, n_nontarget = score_counts(*check_scores(target, nontarget))
+    runs = score_runs(target, nontarget)
+    n_target, n_nontarget = runs.n_target, runs.n_nontarget
     starts = hull_starts(n_target, n_nontarget)
     groups = np.add.reduceat(n_target, starts), np.add.reduceat(n_nontarget, starts)
-    return MonotoneCalibration(distinct[starts], group_ratios(*groups))
+    return MonotoneCalibration(runs.lowest[starts], group_ratios(*groups))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from speakergmm.evaluation.metrics import CostModel
+    from speakergmm.evaluation.cost import CostModel
     from speakergmm.evaluation.summary import Evaluation
 
 STYLE = """

@@ -1,8 +1,8 @@
 """From scores to error rates: the operating points, and their convex hull.
 
-Everything else in this folder is read from the two curves here, which one sort of the scores
-gives. Every metric takes two vectors, the scores of target and of nontarget trials; higher means
-"same speaker".
+Everything else in this folder is read from what stands here, which one sort of the scores gives.
+Every metric takes two vectors, the scores of target and of nontarget trials; higher means "same
+speaker".
 """
 
 from __future__ import annotations
@@ -32,6 +32,65 @@ class Roc:
     p_fa: NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class ScoreRuns:
+    """All trials in rising order of score, cut into G runs of which every curve is made.
+
+    Tied scores share a run, and so do neighbors that are all nontargets: what lies between their
+    thresholds is on the straight line between the run's two ends. See `score_runs`.
+
+    Parameters
+    ----------
+    target, nontarget : (N,), (M,)
+        Scores in rising order.
+    target_ends, nontarget_ends : (G + 1,)
+        Run g holds ``target[target_ends[g]:target_ends[g + 1]]``, and nontargets likewise; it is
+        never empty on both sides.
+    """
+
+    target: NDArray[np.float64]
+    nontarget: NDArray[np.float64]
+    target_ends: NDArray[np.int64]
+    nontarget_ends: NDArray[np.int64]
+
+    @property
+    def n_target(self) -> NDArray[np.float64]:
+        """Targets in each run (G,)."""
+        return np.diff(self.target_ends).astype(np.float64)
+
+    @property
+    def n_nontarget(self) -> NDArray[np.float64]:
+        """Nontargets in each run (G,)."""
+        return np.diff(self.nontarget_ends).astype(np.float64)
+
+    @property
+    def lowest(self) -> NDArray[np.float64]:
+        """Lowest score in each run (G,): that of its first target or of its first nontarget."""
+        first_target = _or_infinity(self.target, self.target_ends[:-1])
+        return np.minimum(first_target, _or_infinity(self.nontarget, self.nontarget_ends[:-1]))
+
+    def points(self) -> Roc:
+        """Give the operating points (G + 1,) at the runs' ends."""
+        highest = max(self.target[-1], self.nontarget[-1])
+        return Roc(_thresholds(self.lowest, highest), *rates(self.n_target, self.n_nontarget))
+
+
+def _or_infinity(scores: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Scores at places, +inf beyond the last."""
+    return np.where(place < len(scores), scores[np.minimum(place, len(scores) - 1)], np.inf)
+
+
+def _thresholds(lowest: NDArray[np.float64], highest: float) -> NDArray[np.float64]:
+    """Thresholds of the points at the ends of runs, whose lowest scores are given."""
+    # Point i rejects the i lowest runs, so it accepts from the next one on.
+    threshold = np.append(lowest, np.inf)
+    threshold[0] = -np.inf
+    if highest == np.inf:
+        # "Reject all" needs a threshold above +inf, which does not exist: NaN compares false.
+        threshold[-1] = np.nan
+    return threshold
+
+
 def check_scores(
     target: ArrayLike, nontarget: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -54,15 +113,29 @@ def check_scores(
     return sides[0], sides[1]
 
 
-def score_counts(
-    target: NDArray[np.float64], nontarget: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Distinct scores in rising order, and how many targets and nontargets have each."""
-    scores = np.concatenate([target, nontarget])
-    distinct, place = np.unique(scores, return_inverse=True)
-    n_target = np.bincount(place[: len(target)], minlength=len(distinct)).astype(np.float64)
-    n_nontarget = np.bincount(place[len(target) :], minlength=len(distinct)).astype(np.float64)
-    return distinct, n_target, n_nontarget
+def score_runs(target: ArrayLike, nontarget: ArrayLike) -> ScoreRuns:
+    """Sort the scores of both kinds, and cut them into runs.
+
+    Raises
+    ------
+    ScoreError
+        When a side is empty or holds NaN.
+    """
+    low_to_high = [np.sort(side) for side in check_scores(target, nontarget)]
+    targets, nontargets = low_to_high
+    is_first = np.append(True, targets[1:] != targets[:-1])
+    starts = np.flatnonzero(is_first)
+    # Before each distinct target score a run of nontargets, then a run of all that tie with it.
+    ends = np.empty(2 * len(starts) + 2, dtype=np.int64)
+    ends[0], ends[1:-1:2], ends[2:-1:2] = 0, starts, np.append(starts[1:], len(targets))
+    ends[-1] = len(targets)
+    below = np.empty_like(ends)
+    below[0], below[-1] = 0, len(nontargets)
+    below[1:-1:2] = np.searchsorted(nontargets, targets[starts], side="left")
+    below[2:-1:2] = np.searchsorted(nontargets, targets[starts], side="right")
+    is_empty = (np.diff(ends) == 0) & (np.diff(below) == 0)
+    keep = np.append(True, ~is_empty)
+    return ScoreRuns(targets, nontargets, ends[keep], below[keep])
 
 
 def rates(
@@ -75,22 +148,26 @@ def rates(
 
 
 def roc(target: ArrayLike, nontarget: ArrayLike) -> Roc:
-    """Compute all operating points; tied scores are accepted or rejected together.
+    """Compute all operating points, one more than there are distinct scores.
+
+    Tied scores are accepted or rejected together.
 
     Raises
     ------
     ScoreError
         When a side is empty or holds NaN.
     """
-    distinct, n_target, n_nontarget = score_counts(*check_scores(target, nontarget))
-    p_miss, p_fa = rates(n_target, n_nontarget)
-    # Point i rejects the i lowest distinct scores, so it accepts from the next one on.
-    threshold = np.append(distinct, np.inf)
-    threshold[0] = -np.inf
-    if distinct[-1] == np.inf:
-        # "Reject all" needs a threshold above +inf, which does not exist: NaN compares false.
-        threshold[-1] = np.nan
-    return Roc(threshold, p_miss, p_fa)
+    targets, nontargets = (np.sort(side) for side in check_scores(target, nontarget))
+    merged = np.concatenate([targets, nontargets])
+    # Two rising runs: a stable sort merges them.
+    merged.sort(kind="stable")
+    distinct = merged[np.append(True, merged[1:] != merged[:-1])]
+    threshold = _thresholds(distinct, distinct[-1])
+    accepts_from = np.append(distinct, np.nan)
+    missed = np.searchsorted(targets, accepts_from, side="left")
+    rejected = np.searchsorted(nontargets, accepts_from, side="left")
+    p_fa = (len(nontargets) - rejected) / len(nontargets)
+    return Roc(threshold, missed / len(targets), p_fa)
 
 
 def hull_starts(
@@ -146,5 +223,5 @@ def roc_convex_hull(
     ScoreError
         When a side is empty or holds NaN.
     """
-    _, n_target, n_nontarget = score_counts(*check_scores(target, nontarget))
-    return rates(*hull_groups(n_target, n_nontarget))
+    runs = score_runs(target, nontarget)
+    return rates(*hull_groups(runs.n_target, runs.n_nontarget))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speakergmm.evaluation.bootstrap import Estimate
-    from speakergmm.evaluation.metrics import CostModel
+    from speakergmm.evaluation.cost import CostModel
     from speakergmm.evaluation.summary import Evaluation
 
 LABELS = {
