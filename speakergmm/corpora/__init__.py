@@ -1,6 +1,6 @@
 """Who says what in which file: manifests, enrollment lists, trials and scores."""
 
-from speakergmm.corpora.columns import Column
+from speakergmm.corpora.fields import Column
 from speakergmm.corpora.manifests import (
     Pools,
     Utterance,

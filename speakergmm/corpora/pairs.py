@@ -36,6 +36,14 @@ def _numbers(ids: Sequence[str], reference: Sequence[str]) -> NDArray[np.int64]:
     return np.array([number.get(name, -1) for name in ids], dtype=np.int64)
 
 
+def have_pairs(trials: Trials, pairs: Sequence[tuple[str, str]]) -> NDArray[np.bool_]:
+    """Tell which pairs of a model and a test are among the trials."""
+    model = _numbers([model_id for model_id, _ in pairs], trials.model_ids)
+    test = _numbers([test_id for _, test_id in pairs], trials.test_ids)
+    codes = np.where((model < 0) | (test < 0), NO_PAIR, model * len(trials.test_ids) + test)
+    return np.isin(codes, pair_codes(trials, trials))
+
+
 def repeated_rows(codes: NDArray[np.int64]) -> NDArray[np.intp]:
     """Give the places, rising, of numbers that stand further ahead as well."""
     ordered = np.sort(codes)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.corpora.columns import NONTARGET, TARGET, Column, Form, Labels, Numbers
+from speakergmm.corpora.columns import Form
+from speakergmm.corpora.fields import NONTARGET, TARGET, Column, Labels, Numbers
 from speakergmm.corpora.pairs import Match, match_trials
 from speakergmm.corpora.tables import Problems, read_header
 from speakergmm.corpora.text_files import writing_text

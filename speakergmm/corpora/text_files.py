@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import io
 import zlib
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 GZIP_SUFFIX = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
-
-UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 BUFFER_BYTES = 1 << 18
 
@@ -47,11 +44,29 @@ class _Source(io.BufferedReader):
     def _checked(self, block: bytes) -> bytes:
         self.n_read += len(block)
         if b"\0" in block:
-            if not block.startswith(UTF_16_MARKS):
-                # Where it is no text at all, this says so.
-                block.decode("utf-8")
+            # Says where it is no text at all.
+            block.decode("utf-8")
             raise ManifestError(f"{self.path}: looks like UTF-16; save the list as CSV in UTF-8")
         return block
+
+
+def _unpacked(file: io.BufferedReader, path: Path) -> io.BufferedIOBase:
+    """Unpack what is compressed.
+
+    Raises
+    ------
+    ManifestError
+        When only its name says that it is.
+    """
+    # Not by reading it and going back, which a pipe cannot.
+    first = file.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)]
+    if first == GZIP_MAGIC:
+        return gzip.GzipFile(fileobj=file, mode="rb")
+    if first and path.suffix.lower() == GZIP_SUFFIX:
+        raise ManifestError(
+            f"{path}: not a gzip file; expected one by its name: rename it, or compress the list"
+        )
+    return file
 
 
 @contextmanager
@@ -69,9 +84,7 @@ def reading_text(path: Path) -> Iterator[TextIO]:
     source = None
     try:
         with path.open("rb") as file:
-            # Not by going back to the start, which a pipe cannot.
-            packed = file.peek(2)[:2] == GZIP_MAGIC or path.suffix.lower() == GZIP_SUFFIX
-            raw = gzip.GzipFile(fileobj=file, mode="rb") if packed else file
+            raw = _unpacked(file, path)
             source = _Source(cast("io.RawIOBase", raw), path)
             with io.TextIOWrapper(source, encoding="utf-8-sig", newline="") as text:
                 yield text
@@ -83,12 +96,7 @@ def reading_text(path: Path) -> Iterator[TextIO]:
         raise ManifestError(
             f"{path}: not UTF-8 text (byte {place}); save the list as CSV in UTF-8"
         ) from None
-    except gzip.BadGzipFile:
-        raise ManifestError(
-            f"{path}: not a gzip file, or damaged; expected one by its name: rename it, or "
-            "compress the list again"
-        ) from None
-    except (EOFError, zlib.error):
+    except (EOFError, zlib.error, gzip.BadGzipFile):
         raise ManifestError(
             f"{path}: the gzip file is cut off or damaged; copy it, or compress the list, again"
         ) from None

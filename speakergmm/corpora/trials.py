@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.corpora.columns import (
+from speakergmm.corpora.columns import Form, Table, read_table
+from speakergmm.corpora.fields import (
     EXPECTED_LABEL,
     NO_LABEL,
     NONTARGET,
     TARGET,
     UNREADABLE_LABEL,
     Column,
-    Form,
     Labels,
     Names,
-    Table,
-    read_table,
 )
 from speakergmm.corpora.pairs import in_order_of_appearance, pair_codes, repeated_rows
 from speakergmm.corpora.tables import Problems
