@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # The number of a pair that the reference does not know.
 NO_PAIR = -1
 
+# Up to so many possible pairs to a trial, a table of all of them is smaller than sorting is.
+DENSE = 4
+
 
 def pair_codes(trials: Trials, reference: Trials) -> NDArray[np.int64]:
     """Give each trial a number by the ids of a reference, `NO_PAIR` where it has not both ids."""
@@ -92,14 +95,19 @@ def match_trials(trials: Trials, reference: Trials) -> Match:
     if np.array_equal(own, codes):
         nothing = np.empty(0, dtype=np.intp)
         return Match(np.arange(len(own)), nothing, nothing)
-    place = _places(codes, own)
+    place = _places(codes, own, len(reference.model_ids) * len(reference.test_ids))
     is_met = np.zeros(len(own), dtype=bool)
     is_met[place[place >= 0]] = True
     return Match(place, np.flatnonzero(~is_met), np.flatnonzero(place < 0))
 
 
-def _places(codes: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Tell where in ``own`` each number stands, -1 where it does not."""
+def _places(codes: NDArray[np.int64], own: NDArray[np.int64], n_pairs: int) -> NDArray[np.intp]:
+    """Tell where in ``own`` each number below ``n_pairs`` stands, -1 where it does not."""
+    if n_pairs <= DENSE * len(own):
+        # One place more than there are pairs: the last, which is that of `NO_PAIR`.
+        place_of = np.full(n_pairs + 1, -1, dtype=np.intp)
+        place_of[own] = np.arange(len(own))
+        return place_of[codes]
     place = np.full(len(codes), -1, dtype=np.intp)
     # Both in order: to look up millions of numbers by chance takes long.
     by_own, by_code = np.argsort(own), np.argsort(codes)

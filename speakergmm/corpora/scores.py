@@ -86,7 +86,9 @@ def read_scores(
     if labels is None:
         form = Form({**label, **score}, llr, columns, {"label": NO_LABELS})
     else:
-        elsewhere = set(labels.columns).difference(read_header(path))
+        elsewhere = set(columns).intersection(labels.columns)
+        if elsewhere:
+            elsewhere.difference_update(read_header(path))
         form = Form(score, {**label, **llr}, [c for c in columns if c not in elsewhere])
     trials, table = read_pairs(path, form, problems)
     problems.raise_if_any()
