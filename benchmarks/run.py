@@ -26,6 +26,7 @@ import rows_evidence
 import rows_machine
 import rows_memory
 import rows_processes
+import rows_scores
 import rows_scoring
 from threadpoolctl import threadpool_info
 from work import Size, Work
@@ -45,6 +46,7 @@ ROWS = {
     "map": rows_scoring.map_adaptation,
     "scoring": rows_scoring.scoring,
     "topc": rows_scoring.topc,
+    "scores": rows_scores.scores,
     "evidence": rows_evidence.evidence,
     "bootstrap": rows_scoring.bootstrap,
     "jobs": rows_machine.jobs,

@@ -42,7 +42,7 @@ class Size:
     files : int
         Recordings of one second, from file to frames.
     trials : int
-        To normalize and calibrate.
+        To normalize and calibrate, and to read from a file.
     resamples : int
         Of the bootstrap.
     kills : int

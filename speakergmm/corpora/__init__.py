@@ -1,5 +1,6 @@
 """Who says what in which file: manifests, enrollment lists, trials and scores."""
 
+from speakergmm.corpora.fields import Column
 from speakergmm.corpora.manifests import (
     Pools,
     Utterance,
@@ -10,19 +11,24 @@ from speakergmm.corpora.manifests import (
     read_utterances,
 )
 from speakergmm.corpora.protocols import Protocol, read_protocol, read_split
-from speakergmm.corpora.trials import (
+from speakergmm.corpora.scores import (
     Scores,
-    Trials,
     align_scores,
-    all_against_all,
     pool_scores,
+    read_extra_columns,
     read_scores,
+    write_scores,
+)
+from speakergmm.corpora.trials import (
+    Trials,
+    all_against_all,
+    read_trial_labels,
     read_trials,
     trial_speakers,
-    write_scores,
 )
 
 __all__ = [
+    "Column",
     "Pools",
     "Protocol",
     "Scores",
@@ -34,10 +40,12 @@ __all__ = [
     "locate_recording",
     "pool_scores",
     "pool_speakers",
+    "read_extra_columns",
     "read_pools",
     "read_protocol",
     "read_scores",
     "read_split",
+    "read_trial_labels",
     "read_trials",
     "read_utterances",
     "trial_speakers",

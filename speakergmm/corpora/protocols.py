@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm.corpora.manifests import pool_speakers, read_pools
+from speakergmm.corpora.pairs import have_pairs
 from speakergmm.corpora.trials import Trials, all_against_all, read_trials
 from speakergmm.errors import ManifestError, problem_report
 
@@ -62,14 +63,11 @@ def _check_apart(path: Path, models: Pools, tests: Pools, trials: Trials) -> Non
     ]
     if not shared:
         return
-    pairs = {
-        (trials.model_ids[m], trials.test_ids[t])
-        for m, t in zip(trials.model_index, trials.test_index, strict=True)
-    }
+    is_tried = have_pairs(trials, [pair[:2] for pair in shared])
     problems = [
         f"test {test_id!r} has utterance {utterance_id!r}, which enrolls model {model_id!r}"
-        for model_id, test_id, utterance_id in shared
-        if (model_id, test_id) in pairs
+        for (model_id, test_id, utterance_id), tried in zip(shared, is_tried, strict=True)
+        if tried
     ]
     if problems:
         heading = f"{path.name} cannot be used: enrollment and test must not share speech"

@@ -7,25 +7,51 @@ import difflib
 import io
 import math
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from speakergmm.errors import ManifestError, problem_report
+from speakergmm.corpora.text_files import reading_text
+from speakergmm.errors import MAX_PROBLEMS_SHOWN, ManifestError, problem_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+# Sorted and cut back to what is shown when there are more.
+MAX_PROBLEMS_KEPT = 1000
+
+# How alike two names of columns are, from 0 to 1, for one to be a slip of the other.
+SLIP_LIKENESS = 0.7
 
 
 @dataclass
 class Problems:
-    """Collects what is wrong with one file, to be raised as one error."""
+    """Collects what is wrong with one file, to be raised as one error.
+
+    Of millions of problems the first are kept, by their lines, and the rest counted.
+    """
 
     path: Path
-    lines: list[str] = field(default_factory=list)
+    n: int = 0
+    first: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, line: int, text: str) -> None:
         """Note a problem at a line of the file (1 is the header)."""
-        self.lines.append(f"{self.path}:{line}: {text}")
+        self.n += 1
+        self.first.append((line, text))
+        if len(self.first) > MAX_PROBLEMS_KEPT:
+            self.first = self._shown()
+
+    def add_all(self, lines: Sequence[int], text: Callable[[int], str]) -> None:
+        """Note a problem at each of some lines, which rise; ``text`` gives the text of the i-th."""
+        shown = range(min(len(lines), MAX_PROBLEMS_SHOWN))
+        for i in shown:
+            self.add(lines[i], text(i))
+        self.n += len(lines) - len(shown)
+
+    def _shown(self) -> list[tuple[int, str]]:
+        return sorted(self.first, key=itemgetter(0))[:MAX_PROBLEMS_SHOWN]
 
     def raise_if_any(self) -> None:
         """Raise all problems noted so far as one error.
@@ -35,8 +61,10 @@ class Problems:
         ManifestError
             With the first 20 problems, each with its file and line, then a count.
         """
-        if self.lines:
-            raise ManifestError(problem_report(f"{self.path.name} cannot be used", self.lines))
+        if self.n:
+            shown = [f"{self.path}:{line}: {text}" for line, text in self._shown()]
+            every = chain(shown, repeat("", self.n - len(shown)))
+            raise ManifestError(problem_report(f"{self.path.name} cannot be used", every))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +79,15 @@ class Row:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file with or without a byte order mark, its line ends as they are.
+    """Read a UTF-8 file whole, plain or gzip, its line ends as they are.
 
     Raises
     ------
     ManifestError
         When there is no such file, it cannot be read, or it is not UTF-8 text.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise ManifestError(f"{path}: no such file; expected a list in CSV") from None
-    except UnicodeDecodeError as error:
-        raise ManifestError(
-            f"{path}: not UTF-8 text (byte {error.start}); save the list as CSV in UTF-8"
-        ) from None
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from None
-    if "\0" in text:
-        raise ManifestError(f"{path}: looks like UTF-16; save the list as CSV in UTF-8")
-    return text
+    with reading_text(path) as text:
+        return text.read()
 
 
 def number(text: str) -> float:
@@ -81,29 +98,100 @@ def number(text: str) -> float:
         return math.nan
 
 
-def _is_blank(cells: Sequence[str]) -> bool:
+def is_blank(cells: Sequence[str]) -> bool:
+    """Tell whether a row is a line with nothing but blanks."""
     return len(cells) < 2 and not "".join(cells).strip()
 
 
-def _check_header(
+def check_header(
     header: Sequence[str], required: Sequence[str], optional: Sequence[str], problems: Problems
 ) -> None:
+    """Note what is wrong with the names of a list's columns, none of which may be unknown."""
     known = [*required, *optional]
-    separator = next((s for s in (";", "\t") if len(header) == 1 and s in header[0]), None)
-    if separator is not None:
-        problems.add(1, f"columns are separated by {separator!r}; save the list with commas")
+    if _is_parted_otherwise(header, problems):
         return
     for column in header:
         if column not in known:
             near = difflib.get_close_matches(column, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
             problems.add(1, f"unknown column {column!r}{hint}")
+    _check_required(header, required, problems)
+    _check_once(header, dict.fromkeys(header), problems)
+
+
+def check_open_header(
+    header: Sequence[str],
+    required: Sequence[str],
+    optional: Sequence[str],
+    wanted: Sequence[str],
+    problems: Problems,
+    hints: Mapping[str, str],
+) -> None:
+    """Note what is wrong with a header which may have columns of any name besides the known ones.
+
+    Refused is a name that looks like a slip of a known one that is not there. ``wanted`` columns
+    have to be there; ``hints`` say what to do where a required one is missing.
+    """
+    if _is_parted_otherwise(header, problems):
+        return
+    missing = [column for column in (*required, *optional) if column not in header]
+    for column in dict.fromkeys(header):
+        near = difflib.get_close_matches(column.lower(), missing, n=1, cutoff=SLIP_LIKENESS)
+        if near and column not in wanted:
+            problems.add(1, f"unknown column {column!r}; did you mean {near[0]!r}?")
+    _check_required(header, required, problems, hints)
+    for column in wanted:
+        if column not in header:
+            near = difflib.get_close_matches(column, header, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            problems.add(1, f"no column {column!r}; the columns are {', '.join(header)}{hint}")
+    _check_once(header, dict.fromkeys((*required, *optional, *wanted)), problems)
+
+
+def _is_parted_otherwise(header: Sequence[str], problems: Problems) -> bool:
+    separator = next((s for s in (";", "\t") if len(header) == 1 and s in header[0]), None)
+    if separator is None:
+        return False
+    # Semicolons come from where the decimal separator is a comma.
+    numbers = ", and its numbers with a decimal point, such as 0.53" if separator == ";" else ""
+    text = f"columns are separated by {separator!r}; save the list with commas{numbers}"
+    problems.add(1, text)
+    return True
+
+
+def _check_required(
+    header: Sequence[str],
+    required: Sequence[str],
+    problems: Problems,
+    hints: Mapping[str, str] | None = None,
+) -> None:
     for column in required:
         if column not in header:
-            problems.add(1, f"missing column {column!r}; the header is {','.join(header)!r}")
-    for column in dict.fromkeys(header):
+            text = f"missing column {column!r}; the header is {','.join(header)!r}"
+            hint = (hints or {}).get(column)
+            problems.add(1, f"{text}; {hint}" if hint else text)
+
+
+def _check_once(header: Sequence[str], columns: Iterable[str], problems: Problems) -> None:
+    for column in columns:
         if list(header).count(column) > 1:
             problems.add(1, f"column {column!r} stands there twice")
+
+
+def next_header(reader: Iterable[Sequence[str]]) -> list[str]:
+    """Take the names of the columns from a reader; empty where nothing is left."""
+    cells = next((cells for cells in reader if not is_blank(cells)), [])
+    return [cell.strip() for cell in cells]
+
+
+def note_empty_file(required: Sequence[str], problems: Problems) -> None:
+    """Note that not even a header is there."""
+    problems.add(1, f"the file is empty; expected the header {','.join(required)!r}")
+
+
+def note_empty_list(problems: Problems) -> None:
+    """Note that there is but a header."""
+    problems.add(1, "the list is empty; expected at least one row below the header")
 
 
 def read_header(path: Path) -> list[str]:
@@ -114,12 +202,11 @@ def read_header(path: Path) -> list[str]:
     ManifestError
         When the file cannot be read as text.
     """
-    reader = csv.reader(io.StringIO(read_text(path), newline=""))
-    try:
-        cells = next((cells for cells in reader if not _is_blank(cells)), [])
-    except csv.Error:
-        return []
-    return [cell.strip() for cell in cells]
+    with reading_text(path) as text:
+        try:
+            return next_header(csv.reader(text))
+        except csv.Error:
+            return []
 
 
 def read_rows(
@@ -143,16 +230,15 @@ def read_rows(
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        first = next((cells for cells in reader if not _is_blank(cells)), [])
-        header = [cell.strip() for cell in first]
+        header = next_header(reader)
         if not header:
-            problems.add(1, f"the file is empty; expected the header {','.join(required)!r}")
+            note_empty_file(required, problems)
         else:
-            _check_header(header, required, optional, problems)
+            check_header(header, required, optional, problems)
         problems.raise_if_any()
         n_rows = 0
         for cells in reader:
-            if _is_blank(cells):
+            if is_blank(cells):
                 continue
             n_rows += 1
             line = reader.line_num
@@ -166,7 +252,7 @@ def read_rows(
                 continue
             yield row
         if n_rows == 0:
-            problems.add(1, "the list is empty; expected at least one row below the header")
+            note_empty_list(problems)
     except csv.Error as error:
         problems.add(reader.line_num, f"not CSV ({error})")
         problems.raise_if_any()

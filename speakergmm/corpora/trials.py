@@ -1,25 +1,36 @@
-"""Trial lists and score files: which model is compared with which test, and what came out."""
+"""Trial lists: which model is compared with which test, and whether that is the same speaker."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.corpora.tables import Problems, format_table, number, read_rows
-from speakergmm.errors import ManifestError
-from speakergmm.files import write_text
+from speakergmm.corpora.columns import Form, Table, read_table
+from speakergmm.corpora.fields import (
+    EXPECTED_LABEL,
+    NO_LABEL,
+    NONTARGET,
+    TARGET,
+    UNREADABLE_LABEL,
+    Column,
+    Labels,
+    Names,
+)
+from speakergmm.corpora.pairs import in_order_of_appearance, pair_codes, repeated_rows
+from speakergmm.corpora.tables import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-TARGET, NONTARGET = "target", "nontarget"
 ALL = "*"
+
+# Instead of the number of a model or a test: all of them, or one that nobody knows.
+EVERY, UNKNOWN = -1, -2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +40,7 @@ class Trials:
     ``model_index`` and ``test_index`` (N,) point into ``model_ids`` and ``test_ids``;
     ``is_target`` (N,) is True where both are the same speaker. ``model_speaker`` (M,) and
     ``test_speaker`` (K,) number the speakers, where these are known otherwise than by the target
-    trials.
+    trials. ``columns`` are what else is known of each trial, by name.
     """
 
     model_ids: tuple[str, ...]
@@ -39,64 +50,36 @@ class Trials:
     is_target: NDArray[np.bool_]
     model_speaker: NDArray[np.intp] | None = None
     test_speaker: NDArray[np.intp] | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.model_index)
 
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """Trials with their scores (N,), and calibrated log-likelihood ratios (N,) where there are."""
-
-    trials: Trials
-    score: NDArray[np.float64]
-    llr: NDArray[np.float64] | None = None
-
-    def target(self) -> NDArray[np.float64]:
-        """Scores of the target trials."""
-        return self.score[self.trials.is_target]
-
-    def nontarget(self) -> NDArray[np.float64]:
-        """Scores of the nontarget trials."""
-        return self.score[~self.trials.is_target]
-
-
-class _TrialBuilder:
-    """Numbers ids in order of appearance and refuses a pair that stands there twice."""
-
-    def __init__(self) -> None:
-        self.models: dict[str, int] = {}
-        self.tests: dict[str, int] = {}
-        self.labels: dict[tuple[int, int], bool] = {}
-
-    def add(self, model_id: str, test_id: str, is_target: bool) -> bool:
-        pair = (
-            self.models.setdefault(model_id, len(self.models)),
-            self.tests.setdefault(test_id, len(self.tests)),
-        )
-        if pair in self.labels:
-            return False
-        self.labels[pair] = is_target
-        return True
-
-    def build(self) -> Trials:
-        pairs = np.array(list(self.labels), dtype=np.int32).reshape(-1, 2)
-        return Trials(
-            tuple(self.models),
-            tuple(self.tests),
-            pairs[:, 0].copy(),
-            pairs[:, 1].copy(),
-            np.array(list(self.labels.values()), dtype=bool),
-        )
+    def pair(self, row: int) -> tuple[str, str]:
+        """Ids of the model and the test of one trial."""
+        return self.model_ids[self.model_index[row]], self.test_ids[self.test_index[row]]
 
 
 def read_trials(
-    path: Path | str, model_speakers: Mapping[str, str], test_speakers: Mapping[str, str]
+    path: Path | str,
+    model_speakers: Mapping[str, str],
+    test_speakers: Mapping[str, str],
+    *,
+    columns: Sequence[str] = (),
 ) -> Trials:
-    """Read and check ``trials.csv``: ``model_id, test_id, label``.
+    """Read and check ``trials.csv``: ``model_id, test_id, label``, plain or ``.gz``.
 
     ``*`` for a model or a test means all of them. The label of such a row may be left empty: each
     trial is then a target where the model and the test are the same speaker.
+
+    Parameters
+    ----------
+    path : path
+        The list. Further columns are passed over unless they are in ``columns``.
+    model_speakers, test_speakers : mapping
+        Speaker of each model and test.
+    columns : sequence of str
+        Further columns to be kept.
 
     Raises
     ------
@@ -106,142 +89,216 @@ def read_trials(
     """
     path = Path(path)
     problems = Problems(path)
-    builder = _TrialBuilder()
-    lines_of_all: list[int] = []
-    columns = ("model_id", "test_id", "label")
-    for row in read_rows(path, columns, (), problems, may_be_empty=("label",)):
-        known = True
-        for column, speakers in (("model_id", model_speakers), ("test_id", test_speakers)):
-            if row[column] != ALL and row[column] not in speakers:
-                problems.add(row.line, f"unknown {column} {row[column]!r}")
-                known = False
-        expands = ALL in (row["model_id"], row["test_id"])
-        if row["label"] not in (TARGET, NONTARGET) and not (expands and not row["label"]):
-            problems.add(
-                row.line, f"label is {row['label']!r}; expected {TARGET!r} or {NONTARGET!r}"
-            )
-            continue
-        if not known:
-            continue
-        if row["model_id"] == row["test_id"] == ALL and not row["label"]:
-            lines_of_all.append(row.line)
-            continue
-        models = model_speakers if row["model_id"] == ALL else (row["model_id"],)
-        tests = test_speakers if row["test_id"] == ALL else (row["test_id"],)
-        for model_id in models:
-            for test_id in tests:
-                same = model_speakers[model_id] == test_speakers[test_id]
-                if row["label"] and (row["label"] == TARGET) != same:
-                    problems.add(
-                        row.line,
-                        f"label is {row['label']!r}, but model {model_id!r} is speaker "
-                        f"{model_speakers[model_id]!r} and test {test_id!r} is speaker "
-                        f"{test_speakers[test_id]!r}",
-                    )
-                elif not builder.add(model_id, test_id, same):
-                    problems.add(row.line, f"duplicate trial: {model_id}, {test_id}")
-    if lines_of_all and (builder.labels or len(lines_of_all) > 1):
+    models, tests = Names(), Names()
+    form = Form(
+        {"model_id": models, "test_id": tests, "label": Labels(may_be_empty=True)}, wanted=columns
+    )
+    table = read_table(path, form, problems)
+    model = _numbered(table, "model_id", models.names, model_speakers, problems)
+    test = _numbered(table, "test_id", tests.names, test_speakers, problems)
+    rows = _usable_rows(table, model, test, problems)
+    model, test = model[rows], test[rows]
+    of_all = (model == EVERY) & (test == EVERY) & (table.arrays["label"][rows] == NO_LABEL)
+    if of_all.any() and len(rows) > 1:
         text = "duplicate trial: *,* stands for all of them, and another row names some again"
-        problems.add(lines_of_all[-1], text)
-    problems.raise_if_any()
-    if lines_of_all:
+        problems.add(table.lines(rows[of_all])[-1], text)
+    if of_all.any():
+        problems.raise_if_any()
         # At once: a list of millions of trials is one line.
-        return all_against_all(model_speakers, test_speakers)
-    return builder.build()
+        trials = all_against_all(model_speakers, test_speakers)
+        return _with_columns(trials, table, np.full(len(trials), rows[0]))
+    model, test, place = _expanded(model, test, len(model_speakers), len(test_speakers))
+    trials = Trials(
+        tuple(model_speakers),
+        tuple(test_speakers),
+        model,
+        test,
+        _same_speaker(model, test, model_speakers, test_speakers),
+    )
+    rows = rows[place]
+    _note_contradictions(trials, table, rows, (model_speakers, test_speakers), problems)
+    problems.raise_if_any()
+    return _with_columns(_only_named(trials), table, rows)
+
+
+def read_trial_labels(path: Path | str, *, columns: Sequence[str] = ()) -> Trials:
+    """Read a trial list by itself, plain or ``.gz``: ``model_id, test_id, label``, no wildcards.
+
+    Parameters
+    ----------
+    path : path
+        The list. Further columns are passed over unless they are in ``columns``.
+    columns : sequence of str
+        Further columns to be kept, see `Trials`.
+
+    Raises
+    ------
+    ManifestError
+        With every problem: columns, a label that is neither ``target`` nor ``nontarget``, a pair
+        twice, a wildcard.
+    """
+    path = Path(path)
+    problems = Problems(path)
+    trials, table = read_pairs(path, Form({"label": Labels()}, wanted=columns), problems)
+    _refuse_stars("model_id", trials.model_ids, trials.model_index, table, problems)
+    _refuse_stars("test_id", trials.test_ids, trials.test_index, table, problems)
+    problems.raise_if_any()
+    return trials
+
+
+def _refuse_stars(
+    name: str, ids: Sequence[str], index: NDArray[np.int32], table: Table, problems: Problems
+) -> None:
+    if ALL in ids:
+        lines = table.lines(np.flatnonzero(index == ids.index(ALL)))
+        text = f"{name} is {ALL!r}; expected one id: without enrollment lists, list each trial"
+        problems.add_all(lines, lambda _: text)
+
+
+def read_pairs(path: Path, form: Form, problems: Problems) -> tuple[Trials, Table]:
+    """Read ``model_id, test_id`` and the columns of a form; without labels, all are nontargets."""
+    models, tests = Names(), Names()
+    form = replace(form, required={"model_id": models, "test_id": tests, **form.required})
+    table = read_table(path, form, problems)
+    model, test = table.arrays["model_id"], table.arrays["test_id"]
+    is_target = table.arrays.get("label", np.zeros(len(model), dtype=np.int8)) == 1
+    trials = Trials(models.names, tests.names, model, test, is_target, columns=table.columns)
+    _note_duplicates(trials, table, np.arange(len(trials)), problems)
+    return trials, table
+
+
+def _note_duplicates(
+    trials: Trials, table: Table, rows: NDArray[np.intp], problems: Problems
+) -> None:
+    again = repeated_rows(pair_codes(trials, trials))
+    problems.add_all(
+        table.lines(rows[again]),
+        lambda i: f"duplicate trial: {', '.join(trials.pair(again[i]))}",
+    )
+
+
+def _numbered(
+    table: Table,
+    name: str,
+    ids: Sequence[str],
+    speakers: Mapping[str, str],
+    problems: Problems,
+) -> NDArray[np.int32]:
+    """Give the cells the numbers of the speakers' ids, and note those of nobody."""
+    numbers = {key: i for i, key in enumerate(speakers)} | {ALL: EVERY}
+    code = table.arrays[name]
+    of_ids = np.array([numbers.get(key, UNKNOWN) for key in ids], dtype=np.int32)
+    number: NDArray[np.int32] = of_ids[code]
+    unknown = np.flatnonzero(number == UNKNOWN)
+    problems.add_all(table.lines(unknown), lambda i: f"unknown {name} {ids[code[unknown[i]]]!r}")
+    return number
+
+
+def _usable_rows(
+    table: Table, model: NDArray[np.int32], test: NDArray[np.int32], problems: Problems
+) -> NDArray[np.intp]:
+    """Give the rows whose ids and label are right; note where a label is missing."""
+    label = table.arrays["label"]
+    bare = (label == NO_LABEL) & (model != EVERY) & (test != EVERY)
+    problems.add_all(
+        table.lines(np.flatnonzero(bare)), lambda _: f"label is ''; expected {EXPECTED_LABEL}"
+    )
+    known = (model != UNKNOWN) & (test != UNKNOWN)
+    return np.flatnonzero(known & ~bare & (label != UNREADABLE_LABEL))
+
+
+def _expanded(
+    model: NDArray[np.int32], test: NDArray[np.int32], n_models: int, n_tests: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.intp]]:
+    """Put all models or tests in the place of each star; the last is the row of each trial."""
+    rows = np.arange(len(model))
+    stars = np.flatnonzero((model == EVERY) | (test == EVERY))
+    if not len(stars):
+        return model, test, rows
+    parts, begin = [], 0
+    for star in stars.tolist():
+        parts.append((model[begin:star], test[begin:star], rows[begin:star]))
+        models = np.arange(n_models, dtype=np.int32) if model[star] == EVERY else model[[star]]
+        tests = np.arange(n_tests, dtype=np.int32) if test[star] == EVERY else test[[star]]
+        n = len(models) * len(tests)
+        parts.append((np.repeat(models, len(tests)), np.tile(tests, len(models)), np.full(n, star)))
+        begin = star + 1
+    parts.append((model[begin:], test[begin:], rows[begin:]))
+    model, test, rows = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+    return model, test, rows
+
+
+def _note_contradictions(
+    trials: Trials,
+    table: Table,
+    rows: NDArray[np.intp],
+    speakers: tuple[Mapping[str, str], Mapping[str, str]],
+    problems: Problems,
+) -> None:
+    """Note trials whose label is not what their speakers say, and pairs that stand there twice."""
+    label = table.arrays["label"][rows]
+    wrong = (label != NO_LABEL) & ((label == 1) != trials.is_target)
+    found = np.flatnonzero(wrong)
+
+    def text(i: int) -> str:
+        model_id, test_id = trials.pair(found[i])
+        told = TARGET if label[found[i]] == 1 else NONTARGET
+        return (
+            f"label is {told!r}, but model {model_id!r} is speaker {speakers[0][model_id]!r} and "
+            f"test {test_id!r} is speaker {speakers[1][test_id]!r}"
+        )
+
+    problems.add_all(table.lines(rows[found]), text)
+    right = np.flatnonzero(~wrong)
+    _note_duplicates(_some(trials, right), table, rows[right], problems)
+
+
+def _some(trials: Trials, rows: NDArray[np.intp]) -> Trials:
+    return replace(
+        trials,
+        model_index=trials.model_index[rows],
+        test_index=trials.test_index[rows],
+        is_target=trials.is_target[rows],
+        columns={name: column.take(rows) for name, column in trials.columns.items()},
+    )
+
+
+def _only_named(trials: Trials) -> Trials:
+    """Leave out ids that no trial names; the others come in order of appearance."""
+    model_ids, model = in_order_of_appearance(trials.model_ids, trials.model_index)
+    test_ids, test = in_order_of_appearance(trials.test_ids, trials.test_index)
+    return replace(
+        trials, model_ids=model_ids, test_ids=test_ids, model_index=model, test_index=test
+    )
+
+
+def _with_columns(trials: Trials, table: Table, rows: NDArray[np.intp]) -> Trials:
+    columns = {name: column.take(rows) for name, column in table.columns.items()}
+    return replace(trials, columns=columns)
+
+
+def _same_speaker(
+    model: NDArray[np.int32],
+    test: NDArray[np.int32],
+    model_speakers: Mapping[str, str],
+    test_speakers: Mapping[str, str],
+) -> NDArray[np.bool_]:
+    # Numbers: to compare millions of names takes long.
+    number: dict[str, int] = {}
+    of_model, of_test = (
+        np.array([number.setdefault(s, len(number)) for s in speakers.values()], dtype=np.int32)
+        for speakers in (model_speakers, test_speakers)
+    )
+    same: NDArray[np.bool_] = of_model[model] == of_test[test]
+    return same
 
 
 def all_against_all(model_speakers: Mapping[str, str], test_speakers: Mapping[str, str]) -> Trials:
     """Make every model meet every test; a trial is a target where the speakers are the same."""
     models, tests = tuple(model_speakers), tuple(test_speakers)
     model_index, test_index = np.indices((len(models), len(tests)), dtype=np.int32).reshape(2, -1)
-    model_speaker = np.array([model_speakers[model] for model in models])
-    test_speaker = np.array([test_speakers[test] for test in tests])
-    is_target = model_speaker[model_index] == test_speaker[test_index]
+    is_target = _same_speaker(model_index, test_index, model_speakers, test_speakers)
     return Trials(models, tests, model_index, test_index, is_target)
-
-
-def pool_scores(parts: Mapping[str, Scores]) -> Scores:
-    """Join scores of the same models under several names, such as conditions, part after part.
-
-    A test that is in two parts is two tests, unless there is but one part.
-    """
-    if len(parts) == 1:
-        return next(iter(parts.values()))
-    models = next(iter(parts.values())).trials.model_ids
-    tests: list[str] = []
-    offsets = []
-    for name, scores in parts.items():
-        offsets.append(len(tests))
-        tests += [f"{test_id} ({name})" for test_id in scores.trials.test_ids]
-    every = list(parts.values())
-    trials = Trials(
-        models,
-        tuple(tests),
-        np.concatenate([scores.trials.model_index for scores in every]),
-        np.concatenate(
-            [s.trials.test_index + offset for s, offset in zip(every, offsets, strict=True)]
-        ),
-        np.concatenate([scores.trials.is_target for scores in every]),
-    )
-    return Scores(trials, np.concatenate([scores.score for scores in every]))
-
-
-def align_scores(every: Sequence[Scores], names: Sequence[str]) -> list[Scores]:
-    """Bring score lists of the same trials into the order of the first.
-
-    Raises
-    ------
-    ManifestError
-        When they are not of the same trials with the same labels: how many differ, and the first.
-    """
-    first = every[0].trials
-    aligned = [every[0]]
-    own = _pair_codes(first, first)
-    order = np.argsort(own)
-    for scores, name in zip(every[1:], names[1:], strict=True):
-        codes = _pair_codes(scores.trials, first)
-        place = np.argsort(codes)
-        if len(codes) != len(own) or not np.array_equal(codes[place], own[order]):
-            raise ManifestError(_mismatch(first, scores.trials, names[0], name))
-        index = np.empty(len(own), dtype=np.intp)
-        index[order] = place
-        if not np.array_equal(scores.trials.is_target[index], first.is_target):
-            n = int((scores.trials.is_target[index] != first.is_target).sum())
-            raise ManifestError(
-                f"{name}: {n:,} of {len(own):,} trials have another label than in {names[0]}; "
-                "expected the same trials: correct one of them"
-            )
-        llr = None if scores.llr is None else scores.llr[index]
-        aligned.append(Scores(first, scores.score[index], llr))
-    return aligned
-
-
-def _pair_codes(trials: Trials, reference: Trials) -> NDArray[np.int64]:
-    """Give each trial a number by the ids of a reference, below 0 where it has none of them."""
-    models = {model: i for i, model in enumerate(reference.model_ids)}
-    tests = {test: i for i, test in enumerate(reference.test_ids)}
-    model = np.array([models.get(m, -1) for m in trials.model_ids], dtype=np.int64)
-    test = np.array([tests.get(t, -1) for t in trials.test_ids], dtype=np.int64)
-    known = (model[trials.model_index] >= 0) & (test[trials.test_index] >= 0)
-    codes = model[trials.model_index] * len(tests) + test[trials.test_index]
-    codes[~known] = -1 - np.arange(int((~known).sum()))
-    return codes
-
-
-def _mismatch(first: Trials, other: Trials, first_name: str, other_name: str) -> str:
-    pairs = [
-        {(t.model_ids[m], t.test_ids[k]) for m, k in zip(t.model_index, t.test_index, strict=True)}
-        for t in (first, other)
-    ]
-    parts = []
-    for only, name in ((pairs[0] - pairs[1], first_name), (pairs[1] - pairs[0], other_name)):
-        if only:
-            model, test = min(only)
-            parts.append(f"{len(only):,} only in {name}, such as {model} with {test}")
-    return (
-        f"{first_name} and {other_name} are not of the same trials: {'; '.join(parts)}; score the "
-        "same list with both systems"
-    )
 
 
 def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
@@ -268,56 +325,3 @@ def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], 
     n_speakers, speaker = connected_components(links, directed=False)
     speaker = speaker.astype(np.intp)
     return speaker[:n_models], speaker[n_models:], int(n_speakers)
-
-
-def write_scores(path: Path | str, scores: Scores) -> None:
-    """Write ``scores.csv``: ``model_id,test_id,label,score`` and ``llr`` where there is one.
-
-    Numbers are written with the fewest digits that read back as the same value.
-    """
-    trials = scores.trials
-    header = ["model_id", "test_id", "label", "score"]
-    columns: list[Sequence[object]] = [
-        [trials.model_ids[i] for i in trials.model_index],
-        [trials.test_ids[i] for i in trials.test_index],
-        [TARGET if target else NONTARGET for target in trials.is_target],
-        [repr(score) for score in scores.score.tolist()],
-    ]
-    if scores.llr is not None:
-        header.append("llr")
-        columns.append([repr(llr) for llr in scores.llr.tolist()])
-    write_text(path, format_table(header, zip(*columns, strict=True)))
-
-
-def read_scores(path: Path | str) -> Scores:
-    """Read and check a score file: ``model_id,test_id,label,score[,llr]``.
-
-    Scores may be infinite (``inf``, ``-inf``), never NaN. A higher score says "same speaker".
-
-    Raises
-    ------
-    ManifestError
-        With every problem: columns, a label that is neither ``target`` nor ``nontarget``, a score
-        that is not a number, a pair twice.
-    """
-    path = Path(path)
-    problems = Problems(path)
-    builder = _TrialBuilder()
-    values: dict[str, list[float]] = {"score": [], "llr": []}
-    has_llr = False
-    for row in read_rows(path, ("model_id", "test_id", "label", "score"), ("llr",), problems):
-        has_llr = "llr" in row.cells
-        if row["label"] not in (TARGET, NONTARGET):
-            problems.add(
-                row.line, f"label is {row['label']!r}; expected {TARGET!r} or {NONTARGET!r}"
-            )
-        for column in ("score", "llr") if has_llr else ("score",):
-            value = number(row[column])
-            if math.isnan(value):
-                problems.add(row.line, f"{column} is {row[column]!r}; expected a number")
-            values[column].append(value)
-        if not builder.add(row["model_id"], row["test_id"], row["label"] == TARGET):
-            problems.add(row.line, f"duplicate trial: {row['model_id']}, {row['test_id']}")
-    problems.raise_if_any()
-    llr = np.array(values["llr"]) if has_llr else None
-    return Scores(builder.build(), np.array(values["score"]), llr)

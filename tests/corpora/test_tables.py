@@ -234,21 +234,25 @@ def test_a_folder_instead_of_a_file(tmp_path):
 def test_permission_denied(write, monkeypatch):
     path = write("t.csv", "id,name\n1,ann\n")
 
-    def refuse(self):
+    def refuse(self, mode):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ManifestError, match=r"t\.csv: cannot be read \(Permission denied\)"):
         read(path)
 
 
 @pytest.mark.parametrize(
-    ("encoding", "byte"), [("latin-1", 10), ("utf-16", 0)], ids=["Latin-1", "UTF-16"]
+    ("name", "encoding", "what"),
+    [
+        ("ä", "latin-1", r"not UTF-8 text \(byte 10\)"),
+        ("ä", "utf-16", r"not UTF-8 text \(byte 0\)"),
+        ("a", "utf-16-be", "looks like UTF-16"),
+    ],
 )
-def test_another_encoding_is_named_not_guessed(write, encoding, byte):
-    path = write("t.csv", "id,name\n1,ä\n".encode(encoding))
-    message = rf"not UTF-8 text \(byte {byte}\); save the list as CSV in UTF-8"
-    with pytest.raises(ManifestError, match=message):
+def test_another_encoding_is_named_not_guessed(write, name, encoding, what):
+    path = write("t.csv", f"id,name\n1,{name}\n".encode(encoding))
+    with pytest.raises(ManifestError, match=f"{what}; save the list as CSV in UTF-8"):
         read(path)
 
 
