@@ -17,6 +17,7 @@ from speakergmm.corpora.scores import (
     pool_scores,
     read_extra_columns,
     read_scores,
+    select_scores,
     write_scores,
 )
 from speakergmm.corpora.trials import (
@@ -48,6 +49,7 @@ __all__ = [
     "read_trial_labels",
     "read_trials",
     "read_utterances",
+    "select_scores",
     "trial_speakers",
     "write_scores",
 ]

@@ -14,7 +14,7 @@ from speakergmm.corpora.fields import NONTARGET, TARGET, Column, Labels, Numbers
 from speakergmm.corpora.pairs import Match, match_trials
 from speakergmm.corpora.tables import Problems, read_header
 from speakergmm.corpora.text_files import writing_text
-from speakergmm.corpora.trials import Trials, read_pairs
+from speakergmm.corpora.trials import Trials, read_pairs, trial_speakers
 from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -204,6 +204,31 @@ def _joined(parts: Sequence[Column]) -> Column:
         own = [number.setdefault(value, len(number)) for value in part.values]
         indices.append(np.array(own, dtype=np.int32)[part.index])
     return Column(tuple(number), np.concatenate(indices))
+
+
+def select_scores(scores: Scores, chosen: NDArray[np.bool_]) -> Scores:
+    """Give some of the trials (N,), with the models, tests and speakers that are in them.
+
+    Who is the same speaker stays as the whole list tells it.
+    """
+    trials = scores.trials
+    model_speaker, test_speaker, _ = trial_speakers(trials)
+    models, model_index = np.unique(trials.model_index[chosen], return_inverse=True)
+    tests, test_index = np.unique(trials.test_index[chosen], return_inverse=True)
+    rows = np.flatnonzero(chosen)
+    both = np.concatenate([model_speaker[models], test_speaker[tests]])
+    place = np.unique(both, return_inverse=True)[1]
+    part = Trials(
+        tuple(trials.model_ids[i] for i in models.tolist()),
+        tuple(trials.test_ids[i] for i in tests.tolist()),
+        model_index.astype(np.int32),
+        test_index.astype(np.int32),
+        trials.is_target[chosen],
+        place[: len(models)],
+        place[len(models) :],
+        {name: column.take(rows) for name, column in trials.columns.items()},
+    )
+    return Scores(part, scores.score[chosen], None if scores.llr is None else scores.llr[chosen])
 
 
 def align_scores(every: Sequence[Scores], names: Sequence[str]) -> list[Scores]:

@@ -203,21 +203,29 @@ def evaluate_scores(
     )
 
 
-def metric_estimates(draws: Mapping[str, Draws]) -> dict[str, Estimate]:
-    """Give every metric with its interval; the first cost model is that of the detection cost."""
-    found = {name: draws[name] for name in ("eer", "eer_interpolated", "min_cllr")}
-    found |= {"min_dcf": draws["min_dcf:0"]}
+def named_draws(draws: Mapping[str, Draws]) -> dict[str, Draws]:
+    """Give what was drawn of each metric, in the order of `METRICS`, by its own name.
+
+    The first cost model is that of the detection costs.
+    """
+    found = {name: draws[name] for name in ("eer", "eer_interpolated", "auc", "min_cllr")}
+    found["min_dcf"] = draws["min_dcf:0"]
     if "cllr" in draws:
-        loss = draws["cllr"].minus(draws["min_cllr"])
         found |= {"actual_dcf": draws["actual_dcf:0"], "cllr": draws["cllr"]}
-        found |= {"calibration_loss": loss}
+        found["calibration_loss"] = draws["cllr"].minus(draws["min_cllr"])
+    return {name: found[name] for name in METRICS if name in found}
+
+
+def metric_estimates(draws: Mapping[str, Draws]) -> dict[str, Estimate]:
+    """Give every metric with its interval."""
+    found = named_draws(draws)
     estimates = {name: found[name].estimate(highest=METRICS[name]) for name in found}
-    estimates["auc"] = _auc(draws["auc"])
+    estimates["auc"] = _auc(found["auc"])
     for name in ("eer", "eer_interpolated"):
-        if estimates[name].value == 0 and len(draws[name].drawn):
-            high = min(METRICS[name], RULE_OF_3 / draws[name].n_speakers)
+        if estimates[name].value == 0 and len(found[name].drawn):
+            high = min(METRICS[name], RULE_OF_3 / found[name].n_speakers)
             estimates[name] = Estimate(0.0, 0.0, high)
-    return {name: estimates[name] for name in METRICS if name in estimates}
+    return estimates
 
 
 def _auc(draws: Draws) -> Estimate:
