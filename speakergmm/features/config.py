@@ -64,6 +64,9 @@ class FrontEndConfig:
         See ``vad``; None: no limit.
     vad_min_speech_s, vad_min_pause_s : float
         Shorter pauses are filled, then shorter stretches of speech are dropped; 0 changes nothing.
+    vad_keeps : {"speech", "pauses"}
+        Whether the frames of speech are kept, or those that voice activity detection throws away:
+        the room and the microphone, without the voice. At least the quietest frame is kept.
     normalization : {"none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"}
         See the functions of these names. With few seconds of speech they go better with
         ``vad="energy"``, which leaves more frames to take a mean of.
@@ -103,6 +106,7 @@ class FrontEndConfig:
     vad_db: float | None = 30.0
     vad_min_speech_s: float = 0.0
     vad_min_pause_s: float = 0.0
+    vad_keeps: Literal["speech", "pauses"] = "speech"
     normalization: Literal["none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"] = "none"
     normalization_window_s: float = 3.0
     normalization_centered: bool = True
@@ -133,6 +137,12 @@ class FrontEndConfig:
             check_range("vad_db", self.vad_db, 0.0, 1000.0, "dB")
         check_range("vad_min_speech_s", self.vad_min_speech_s, 0.0, 60.0, "s")
         check_range("vad_min_pause_s", self.vad_min_pause_s, 0.0, 60.0, "s")
+        check_choice("vad_keeps", self.vad_keeps, ("speech", "pauses"))
+        if self.vad_keeps == "pauses" and self.vad == "none":
+            raise ConfigError(
+                "vad_keeps is 'pauses', but vad is 'none', which finds no pauses; expected 'energy' "
+                "or 'two_gaussian'"
+            )
         choices = ("none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp")
         check_choice("normalization", self.normalization, choices)
         window_s = self.normalization_window_s

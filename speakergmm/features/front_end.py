@@ -169,6 +169,10 @@ class FrontEnd:
             )
         recording_s = counter.n_samples / config.sample_rate
         speech = self._speech(energy) if speech_s is None else self._marked(speech_s, len(energy))
+        if config.vad_keeps == "pauses" and speech is not None:
+            speech = ~speech
+            # As the loudest frame is always speech, the quietest never is: no side is empty.
+            speech[np.argmin(energy)] = True
         if config.log_energy:
             cepstra = _with_energy(cepstra, energy)
         if config.rasta:

@@ -25,10 +25,11 @@ from speakergmm.gmm.model import DiagonalGMM
 from speakergmm.gmm.training import TrainingHistory
 
 FORMAT = "speakergmm-ubm"
-VERSION = 2
+VERSION = 3
 
-# What front ends did, in words that they did not have yet.
-VERSION_1_FRONT_END: dict[str, Any] = {
+# What front ends of each version did, in words that they did not have yet.
+VERSION_2_FRONT_END: dict[str, Any] = {"vad_keeps": "speech"}
+VERSION_1_FRONT_END: dict[str, Any] = VERSION_2_FRONT_END | {
     "noise_subtraction": 0.0,
     "log_energy": False,
     "rasta": False,
@@ -213,9 +214,8 @@ def _background_model(
 
 def _front_end(path: Path, about: dict[str, Any]) -> FrontEndConfig:
     """Read the front end; a setting that the file does not have must not become today's default."""
-    table = about["front_end"]
-    if about["version"] == 1:
-        table = VERSION_1_FRONT_END | table
+    unsaid = {1: VERSION_1_FRONT_END, 2: VERSION_2_FRONT_END}.get(about["version"], {})
+    table = unsaid | about["front_end"]
     front_end = config_from_table(FrontEndConfig, table, f"{path} [front_end]")
     missing = {field.name for field in fields(FrontEndConfig)} - table.keys()
     if missing:

@@ -206,6 +206,7 @@ CHOICES = {
     "vad_db": [30.0, None],
     "vad_min_speech_s": [0.0, 0.05],
     "vad_min_pause_s": [0.0, 0.1],
+    "vad_keeps": ["speech", "pauses"],
     "normalization": ["none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"],
     "normalization_window_s": [3.0, 0.3],
     "normalization_centered": [True, False],
@@ -226,8 +227,11 @@ def pairwise():
         return open_pairs & set(itertools.combinations(config.items(), 2))
 
     configs = []
+    # Without a detector there are no pauses to keep.
+    open_pairs.remove((("vad", "none"), ("vad_keeps", "pauses")))
     while open_pairs:
         drawn = [{name: rng.choice(values) for name, values in CHOICES.items()} for _ in range(30)]
+        drawn = [c for c in drawn if (c["vad"], c["vad_keeps"]) != ("none", "pauses")]
         configs.append(max(drawn, key=lambda config: len(met(config))))
         open_pairs -= met(configs[-1])
     return configs
@@ -236,8 +240,9 @@ def pairwise():
 def slowly(config, samples):
     """Frames of one utterance by the pieces that have tests of their own, in their order."""
     plain = dataclasses.replace(
-        config, vad="none", normalization="none", rasta=False, deltas=0, shifted_deltas=None
-    )
+        config, vad="none", vad_keeps="speech", normalization="none", rasta=False, deltas=0,
+        shifted_deltas=None,
+    )  # fmt: skip
     static = FrontEnd(plain)(samples, 16_000)
     if config.rasta:
         static = rasta(static)
@@ -260,6 +265,9 @@ def slowly(config, samples):
             min_speech=max(1, round(100 * config.vad_min_speech_s)),
             min_pause=max(1, round(100 * config.vad_min_pause_s)),
         )
+    if config.vad_keeps == "pauses":
+        speech = ~speech
+        speech[np.argmin(energy)] = True
     if config.normalization_frames == "all":
         return normalized(config, frames)[speech]
     return normalized(config, frames[speech])
@@ -782,6 +790,8 @@ def test_number_of_features(changes, n_features):
         ({"vad_min_speech_s": -0.1}, "vad_min_speech_s is -0.1; expected 0 to 60 s"),
         ({"vad_min_speech_s": 61.0}, "vad_min_speech_s is 61.0; expected"),
         ({"vad_min_pause_s": -0.1}, "vad_min_pause_s is -0.1; expected 0 to 60 s"),
+        ({"vad_keeps": "noise"}, "vad_keeps is 'noise'; expected"),
+        ({"vad_keeps": "pauses", "vad": "none"}, "vad_keeps is 'pauses', but vad is 'none'"),
         ({"vad_min_pause_s": float("inf")}, "vad_min_pause_s is inf; expected"),
         (
             {"normalization": "cepstral"},
@@ -852,3 +862,25 @@ def test_each_setting_changes_the_digest():
 def test_a_front_end_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         FrontEndConfig().n_mels = 20
+
+
+def test_pauses_are_the_frames_that_speech_leaves():
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=16_000).astype(np.float32) * 0.1
+    samples[6_000:12_000] *= 0.001
+    plain = FrontEndConfig(vad="none", top_db=None)
+    every = FrontEnd(plain)(samples, 16_000)
+    speech, pauses = (
+        FrontEnd(dataclasses.replace(plain, vad="energy", vad_keeps=kept))(samples, 16_000)
+        for kept in ("speech", "pauses")
+    )
+    assert len(speech) + len(pauses) == len(every)
+    assert min(len(speech), len(pauses)) > 30
+    both = {row.tobytes() for row in np.concatenate([speech, pauses])}
+    assert both == {row.tobytes() for row in every}
+
+
+def test_without_a_pause_the_quietest_frame_is_kept():
+    samples = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 0.1
+    config = FrontEndConfig(vad="energy", vad_keeps="pauses")
+    assert len(FrontEnd(config)(samples, 16_000)) == 1

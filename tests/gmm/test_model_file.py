@@ -112,7 +112,7 @@ def rewrite(tmp_path, model, change, tensors=None):
 
 def test_newer_file_is_refused_with_both_versions(model, tmp_path):
     path = rewrite(tmp_path, model, {"version": 9})
-    with pytest.raises(ModelFileError, match="model file version 9, this program reads up to 2"):
+    with pytest.raises(ModelFileError, match="model file version 9, this program reads up to 3"):
         load_background_model(path)
 
 
@@ -123,6 +123,13 @@ def test_a_front_end_of_version_1_stays_what_it_was(model, tmp_path):
     assert loaded.front_end == FrontEndConfig(
         n_mfcc=4, vad="energy", vad_db=25.0, normalization="cmn", noise_subtraction=0.0
     )
+
+
+def test_a_front_end_of_version_2_kept_the_speech(model, tmp_path):
+    table = dataclasses.asdict(model.front_end)
+    del table["vad_keeps"]
+    loaded = load_background_model(rewrite(tmp_path, model, {"version": 2, "front_end": table}))
+    assert loaded.front_end == model.front_end
 
 
 def test_a_setting_that_a_file_lacks_does_not_become_todays_default(model, tmp_path):
