@@ -171,6 +171,27 @@ def test_lines_are_right_at_the_borders_of_chunks(write, n_rows, quote):
             read_scores(path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "messages"),
+    [
+        # As many cells as two rows, and on the whole as many as there should be.
+        ("m,t,target,1,m,u,target,1\n", [":2: 8 cells; the header has 4 columns"]),
+        ("m,t,target\nm,u,target,1,2\n", [":2: 3 cells", ":3: 5 cells"]),
+        ("m,t,target,1\nm,u\nm,v,target,1,2,3\n", [":3: 2 cells", ":4: 6 cells"]),
+        # A line end of old Macs among others.
+        ("m,t,target,1\rm,t,nontarget,2\n", [":3: duplicate trial: m, t"]),
+        ("m\r,t,target,1\n", [":2: 1 cells; the header has 4", ":3: no value for model_id"]),
+        # A cell of more than 128 KiB.
+        (f"{'m' * 200_000},t,target,1\n", [":2: not CSV (field larger than field limit"]),
+    ],
+)
+def test_rows_of_other_lengths_are_not_taken_for_others(write, rows, messages):
+    path = write("scores.csv", f"model_id,test_id,label,score\n{rows}")
+    with pytest.raises(ManifestError) as caught:
+        read_scores(path)
+    assert all(f"{path}{message}" in str(caught.value) for message in messages)
+
+
 def test_a_duplicate_far_away_is_told_with_its_line(write):
     rows = [f"m{i},t,target,1" for i in range(3000)]
     rows[2500] = '\n"m7",t,nontarget,1'

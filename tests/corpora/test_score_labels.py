@@ -119,8 +119,8 @@ def test_without_any_labels_a_trial_list_is_asked_for(write):
             [("m2", "t2"), ("m1", "t1"), ("m1", "t9")],
             (
                 "2 trials of trials.csv have no score, such as m2 with t1; 2 scores are of no "
-                "trial in trials.csv, such as m2 with t2; score the same list, or give the list that "
-                "was scored"
+                "trial in trials.csv, such as m2 with t2; score the same list, or give the list "
+                "that was scored"
             ),
         ),
     ],
