@@ -35,6 +35,7 @@ COMMANDS = {
     "score": "score",
     "calibrate": "calibrate",
     "evaluate": "evaluate",
+    "compare": "compare",
     "model": "model",
 }
 

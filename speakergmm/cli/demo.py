@@ -44,7 +44,8 @@ def demo(output: Path, seed: int, jobs: int | None, quiet: bool) -> None:
       speakergmm demo --output /tmp/demo
     """
     from speakergmm.recipes.demo import run_demo
-    from speakergmm.recipes.experiment import DET_FILES, METRICS_FILE, REPORT_FILE, UBM_FILE
+    from speakergmm.recipes.evaluation_stage import DET_FILES, METRICS_FILE, REPORT_FILE
+    from speakergmm.recipes.pipeline import UBM_FILE
 
     began = time.perf_counter()
     with showing_progress(quiet=quiet) as progress:

@@ -1,10 +1,10 @@
-"""`speakergmm evaluate`: scores → numbers and a picture."""
+"""`speakergmm evaluate`: scores → numbers, pictures and a report."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,13 @@ from speakergmm.cli.scoring_options import (
 )
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Scores
+    from collections.abc import Sequence
+
+    from speakergmm.corpora import Scores, Trials
+    from speakergmm.evaluation import EvaluationConfig
+    from speakergmm.evaluation.analysis import Analysis
+
+POINTS = {"eer": "both errors are equally frequent", "min_dcf": "the cost is lowest"}
 
 
 @click.command()
@@ -30,91 +36,162 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
 )
+@click.option(
+    "--trials",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Trial list with the labels (and columns) that SCORES does not have.",
+)
 @calibration_option
+@click.option(
+    "--by",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Break the numbers down by this column of SCORES or of --trials; may be repeated.",
+)
 @click.option("--p-target", type=float, help="Prior of the cost model.  [default: 0.01]")
 @click.option("--c-miss", type=float, help="Cost of a miss.  [default: 1]")
 @click.option("--c-fa", type=float, help="Cost of a false alarm.  [default: 1]")
+@click.option(
+    "--point",
+    metavar="NAME",
+    help="Cost model of a well-known evaluation instead: sre08, sre10, voxceleb, voxsrc.",
+)
 @click.option("--resamples", type=int, help="For the intervals; 0: none.  [default: 1000]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for metrics.json, det.svg and det.png; with --calibration also scores.csv.",
+    help="Folder for report.html, metrics.json, det.svg and det.png; with --by breakdown.json; "
+    "with --calibration scores.csv.",
 )
+@click.option("--plots", is_flag=True, help="Also write every picture, into plots/ of --output.")
 @json_option
 @quiet_option
+@click.pass_context
 def evaluate(
+    ctx: click.Context,
     files: tuple[Path, ...],
+    trials: Path | None,
     calibration: Path | None,
+    columns: tuple[str, ...],
     p_target: float | None,
     c_miss: float | None,
     c_fa: float | None,
+    point: str | None,
     resamples: int | None,
     seed: int,
     output: Path | None,
+    plots: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Compute error rates, costs and thresholds from SCORES.
 
-    SCORES is a CSV file with the columns model_id, test_id, label (target or nontarget), score
-    and, as wanted, llr. A higher score means "same speaker".
+    SCORES is a CSV file (or .csv.gz) with the columns model_id, test_id, label (target or
+    nontarget), score and, as wanted, llr. A higher score means "same speaker".
 
     \b
     Examples:
       speakergmm evaluate scores.csv
-      speakergmm evaluate scores.csv --p-target 0.01 --json
-      speakergmm evaluate scores.csv --output results
+      speakergmm evaluate scores.csv --point voxceleb --json
+      speakergmm evaluate scores.csv.gz --trials trials.csv --by sex --by language
+      speakergmm evaluate scores.csv --output results --plots
       speakergmm evaluate scores.csv --calibration calibration.json
       speakergmm evaluate first.csv second.csv --calibration fusion.json --output fused
 
     With --calibration the log-likelihood ratios are made of the scores, those of several systems
-    by a fusion; a calibration of scores of another kind is refused.
+    by a fusion; a calibration of scores of another kind is refused. Several systems are set side by
+    side by `speakergmm compare`.
     """
-    from speakergmm.corpora import read_scores, write_scores
-    from speakergmm.evaluation import EvaluationConfig, evaluate_scores
-    from speakergmm.files import write_json
+    from speakergmm.corpora import write_scores
+    from speakergmm.evaluation import evaluate_scores
+    from speakergmm.evaluation.analysis import Analysis, analyze
 
-    given = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa, "n_resamples": resamples}
-    config = EvaluationConfig(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    if calibration is not None:
-        scores = _calibrated(files, calibration)
-    elif len(files) > 1:
+    if plots and output is None:
+        raise click.UsageError("--plots needs a folder: give one with --output.")
+    if len(files) > 1 and calibration is None:
         raise click.UsageError(
             "several score files are fused by a calibration: fit one with `calibrate`, and give it "
-            "with --calibration."
+            "with --calibration; or set them side by side with `compare`."
         )
-    else:
-        scores = read_scores(files[0])
+    config = _config(p_target, c_miss, c_fa, point, resamples)
     with showing_progress(quiet=quiet) as progress:
-        evaluation = evaluate_scores(scores, config, rng=seed, progress=progress)
-    name = files[0].stem
-    metrics = {"evaluation": evaluation.to_json()}
-    if output is not None:
-        from speakergmm.evaluation.plots import det_figure, save_figure
+        progress.start(f"reading {files[0].name}")
+        systems = _read(files, trials, columns)
+        scores = systems[0] if calibration is None else _calibrated(files, systems, calibration)
+        if output is None and not columns:
+            analysis = Analysis(
+                scores, evaluate_scores(scores, config, rng=seed, progress=progress)
+            )
+        else:
+            analysis = analyze(scores, config, rng=seed, progress=progress)
+        if output is not None:
+            from speakergmm.evaluation.results import write_evaluation
 
-        figure = det_figure({name: scores})
-        for suffix in ("svg", "png"):
-            save_figure(figure, output / f"det.{suffix}")
-        write_json(output / "metrics.json", metrics)
-        if calibration is not None:
-            write_scores(output / "scores.csv", scores)
+            progress.start("report")
+            write_evaluation(
+                output, files, analysis, config.cost, command=ctx.obj, seed=seed, plots=plots
+            )
+            if calibration is not None:
+                write_scores(output / "scores.csv", scores)
     if as_json:
-        click.echo(json.dumps(metrics, indent=2))
+        click.echo(json.dumps(analysis.to_json(), indent=2))
         return
-    print_evaluations({name: evaluation}, config.cost)
-    points = {"eer": "both errors are equally frequent", "min_dcf": "the cost is lowest"}
-    for point, what in points.items():
-        found = evaluation.thresholds[point]
-        click.echo(
-            f"Threshold at which {what}: {found.score:.4f} (misses {100 * found.p_miss:.2f} %, "
-            f"false alarms {100 * found.p_fa:.2f} %)"
+    _print(files[0].stem, analysis, config)
+    if output is not None:
+        click.echo(f"Report: {output / 'report.html'}")
+
+
+def _config(
+    p_target: float | None,
+    c_miss: float | None,
+    c_fa: float | None,
+    point: str | None,
+    resamples: int | None,
+) -> EvaluationConfig:
+    from speakergmm.evaluation import EvaluationConfig, cost_point
+
+    given: dict[str, Any] = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa}
+    given = {name: value for name, value in given.items() if value is not None}
+    if point is not None:
+        if given:
+            raise click.UsageError("--point has a cost model of its own; give no other.")
+        costs = cost_point(point)
+        if len(costs) > 1:
+            raise click.UsageError(
+                f"{point} is the mean over several cost models, which has no threshold of its own; "
+                "it is among the points of --json and of the report."
+            )
+        given = {name: getattr(costs[0], name) for name in ("p_target", "c_miss", "c_fa")}
+    if resamples is not None:
+        given["n_resamples"] = resamples
+    return EvaluationConfig(**given)
+
+
+def _read(files: Sequence[Path], trials: Path | None, columns: Sequence[str]) -> list[Scores]:
+    """Read score files, with the labels and columns of a trial list where there is one."""
+    from speakergmm.corpora import align_scores, read_extra_columns, read_scores, read_trial_labels
+
+    labels: Trials | None = None
+    if trials is not None:
+        theirs = set(read_extra_columns(trials))
+        labels = read_trial_labels(trials, columns=[c for c in columns if c in theirs])
+    every = [
+        read_scores(
+            file,
+            labels=labels,
+            # One file's columns are enough.
+            columns=columns if i == 0 else (),
+            labels_name=str(trials),
         )
+        for i, file in enumerate(files)
+    ]
+    return align_scores(every, [str(file) for file in files])
 
 
-def _calibrated(files: tuple[Path, ...], calibration: Path) -> Scores:
-    """Read score files and turn them into log-likelihood ratios."""
-    from speakergmm.corpora import align_scores, read_scores
+def _calibrated(files: Sequence[Path], systems: list[Scores], calibration: Path) -> Scores:
+    """Turn scores into log-likelihood ratios."""
     from speakergmm.errors import CalibrationError
     from speakergmm.verification.calibration_file import load_calibration
     from speakergmm.verification.origin import read_origin
@@ -127,5 +204,33 @@ def _calibrated(files: tuple[Path, ...], calibration: Path) -> Scores:
             f"{calibration}: needs {needed}, which score files do not hold; give it to "
             "`score --calibration`, which knows the speech of each trial"
         )
-    systems = align_scores([read_scores(file) for file in files], [str(file) for file in files])
     return record.calibrated(systems)
+
+
+def _print(name: str, analysis: Analysis, config: EvaluationConfig) -> None:
+    from speakergmm.cli.console import print_table
+    from speakergmm.evaluation.wording import format_interval, format_value
+
+    print_evaluations({name: analysis.evaluation}, config.cost)
+    for breakdown in analysis.breakdowns:
+        header = [f"by {breakdown.column}", "target", "nontarget", "EER", "(95 % interval)"]
+        rows = []
+        for part in breakdown.parts:
+            estimate = part.metrics.get("eer")
+            interval = format_interval("eer", estimate) if estimate else ""
+            rows.append(
+                [
+                    part.name,
+                    f"{part.n_target:,}",
+                    f"{part.n_nontarget:,}",
+                    format_value("eer", estimate.value if estimate else None),
+                    f"({interval})" if interval else "",
+                ]
+            )
+        print_table(header, rows)
+    for point, what in POINTS.items():
+        found = analysis.evaluation.thresholds[point]
+        click.echo(
+            f"Threshold at which {what}: {found.score:.4f} (misses {100 * found.p_miss:.2f} %, "
+            f"false alarms {100 * found.p_fa:.2f} %)"
+        )

@@ -56,6 +56,11 @@ def recipe() -> None:
     help="Also run with speech made worse, such as noise:10, speech:2, telephone, opus:6 (of the "
     "tests), telephone+mulaw@enrollment+test, or multisession; may be repeated.",
 )
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Also run it on the frames without speech: how much of the result is the room?",
+)
 @noise_option
 @set_option
 @jobs_option
@@ -69,6 +74,7 @@ def run(
     output: Path,
     force_from: str | None,
     conditions: tuple[str, ...],
+    probe: bool,
     noise: Path | None,
     settings: tuple[str, ...],
     jobs: int | None,
@@ -84,6 +90,7 @@ def run(
     Examples:
       speakergmm recipe run recipes/speech_commands --corpus DIR --output out
       speakergmm recipe run recipes/speech_commands --corpus DIR --output out --from scoring
+      speakergmm recipe run recipes/speech_commands --corpus DIR --output out --probe
       speakergmm recipe run my/recipe.toml --corpus DIR --output out2 --set ubm.n_components=64
       speakergmm recipe run recipes/speech_commands --corpus DIR --output out \\
         --condition noise:10 --condition telephone --condition speech:1 --noise NOISES
@@ -106,6 +113,7 @@ def run(
             output,
             conditions=conditions,
             noise=noise,
+            probe=probe,
             force_from=force_from,
             jobs=workers,
             progress=progress,
@@ -119,6 +127,11 @@ def run(
     print_evaluations(result.evaluations, loaded.settings.evaluation.cost)
     if len(result.conditions) > 1:
         print_conditions(result.conditions)
+    if result.probe is not None:
+        from speakergmm.evaluation.wording import probe_sentence
+
+        pairs = zip(result.evaluations.values(), result.probe.values(), strict=True)
+        click.echo(f"{probe_sentence(*list(pairs)[-1])}\n")
     if "unavailable" in result.calibration:
         click.echo(f"Not calibrated: {result.calibration['unavailable']}")
     print_warnings(result.calibration["warnings"])

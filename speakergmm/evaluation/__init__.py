@@ -1,7 +1,7 @@
 """Scores → numbers, intervals, pictures, the report."""
 
 from speakergmm.evaluation.bootstrap import Estimate
-from speakergmm.evaluation.cost import CostModel
+from speakergmm.evaluation.cost import COST_POINTS, CostModel, cost_point
 from speakergmm.evaluation.metrics import (
     OperatingPoint,
     actual_dcf,
@@ -15,6 +15,7 @@ from speakergmm.evaluation.metrics import (
 from speakergmm.evaluation.summary import Evaluation, EvaluationConfig, evaluate_scores
 
 __all__ = [
+    "COST_POINTS",
     "CostModel",
     "Estimate",
     "Evaluation",
@@ -22,6 +23,7 @@ __all__ = [
     "OperatingPoint",
     "actual_dcf",
     "cllr",
+    "cost_point",
     "eer",
     "eer_interpolated",
     "evaluate_scores",

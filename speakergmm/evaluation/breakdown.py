@@ -70,7 +70,7 @@ def break_down(
     column: Column,
     config: EvaluationConfig = EvaluationConfig(),
     *,
-    rng: int = 0,
+    rng: int | np.random.Generator = 0,
     jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> Breakdown:

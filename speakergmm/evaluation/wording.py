@@ -9,21 +9,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speakergmm.evaluation.bootstrap import Estimate
+    from speakergmm.evaluation.comparison import Comparison, Difference
     from speakergmm.evaluation.cost import CostModel
     from speakergmm.evaluation.summary import Evaluation
 
 LABELS = {
     "eer": "EER",
     "eer_interpolated": "EER, interpolated",
+    "auc": "AUC",
     "min_dcf": "minDCF",
     "actual_dcf": "actual DCF",
     "min_cllr": "minCllr",
     "cllr": "Cllr",
+    "calibration_loss": "calibration loss",
 }
 # No model of speech knows more than this: larger ratios say little about the world.
 MOST_TIMES = 1_000_000
 
+# From this EER on, what pauses tell is of little use.
+WEAK_CUE = 0.3
+
 PERCENT = frozenset({"eer", "eer_interpolated"})
+BITS = frozenset({"min_cllr", "cllr", "calibration_loss"})
+HIGHER_IS_BETTER = frozenset({"auc"})
 
 
 def format_value(name: str, value: float | None) -> str:
@@ -75,8 +83,99 @@ def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
         ),
         "min_cllr": "Information lost if the scores were calibrated ideally: 0 none, 1 all (bits).",
         "cllr": "Information lost with the calibration as it is; above 1 it misleads (bits).",
+        "calibration_loss": (
+            "What a better calibration would save: Cllr less minCllr; near 0 the ratios mean what "
+            "they say (bits)."
+        ),
+        "auc": (
+            f"Of a same-speaker and a different-speaker trial, the former scores higher in "
+            f"{100 * value:.4g} of 100 draws; 0.5 is chance, 1 perfect."
+        ),
     }
     return sentences[name]
+
+
+def difference_sentence(metric: str, comparison: Comparison) -> str:
+    """Say which of two systems is better by a metric, by how much, and how surely."""
+    difference = comparison.differences[metric]
+    value, label = difference.value, LABELS[metric]
+    better_is_less = metric not in HIGHER_IS_BETTER
+    winner, loser = (
+        (comparison.second, comparison.first)
+        if (value < 0) == better_is_less
+        else (comparison.first, comparison.second)
+    )
+    if value == 0:
+        return f"{comparison.first} and {comparison.second} have the same {label}."
+    by = _amount(metric, abs(value))
+    if difference.low is None or difference.high is None or difference.p_value is None:
+        return (
+            f"{winner} has the better {label}, by {by}; there are too few speakers to say how "
+            "surely."
+        )
+    sign = math.copysign(1, value)
+    low, high = sorted((sign * difference.low, sign * difference.high))
+    span = f"95 % interval {_amount(metric, low, unit=False)} to "
+    span += _amount(metric, high, unit=False)
+    p_value = _p_value(difference)
+    if not difference.is_significant:
+        return (
+            f"No difference in {label} is shown: {winner} is ahead of {loser} by {by} ({span}, "
+            f"{p_value}), which the choice of speakers may bring about."
+        )
+    return f"{winner} is better than {loser} in {label} by {by} ({span}, {p_value})."
+
+
+def format_difference(metric: str, difference: Difference) -> tuple[str, str, str]:
+    """Format a difference, its interval and its p-value; empty where there is none."""
+    value = f"{'+' if difference.value > 0 else ''}{_amount(metric, difference.value)}"
+    if difference.low is None or difference.high is None or difference.p_value is None:
+        return value, "", ""
+    low, high = (_amount(metric, end, unit=False) for end in (difference.low, difference.high))
+    p_value = difference.adjusted_p_value
+    shown = "" if p_value is None else "< 0.001" if p_value < 0.001 else f"{p_value:.2g}"
+    return value, f"{low} to {high}", shown
+
+
+def _amount(metric: str, value: float, *, unit: bool = True) -> str:
+    """Format a difference: of rates in percentage points."""
+    if metric in PERCENT:
+        return f"{100 * value:.2f}{' points' if unit else ''}"
+    return f"{value:.3f}{' bits' if unit and metric in BITS else ''}"
+
+
+def _p_value(difference: Difference) -> str:
+    value = difference.adjusted_p_value
+    if value is None:
+        return ""
+    shown = "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+    is_adjusted = difference.p_value is not None and value > difference.p_value
+    return f"{shown}{' over all pairs' if is_adjusted else ''}"
+
+
+def probe_sentence(speech: Evaluation, pauses: Evaluation) -> str:
+    """Say how much of a result is the recording, by what the frames without speech tell."""
+    rate, area = pauses.metrics["eer"], pauses.metrics["auc"]
+    interval = format_interval("eer", rate)
+    shown = f"{format_value('eer', rate.value)}{f' ({interval})' if interval else ''}"
+    is_chance = area.value <= 0.5 if area.low is None else area.low <= 0.5
+    if is_chance:
+        return (
+            "No cue besides the voice was found: the frames that voice activity detection threw "
+            f"away tell the speakers apart no better than chance (EER {shown}; 50 % is chance)."
+        )
+    bits, all_bits = (1 - evaluation.metrics["min_cllr"].value for evaluation in (pauses, speech))
+    share = f", {100 * bits / all_bits:.0f} % as much as the {all_bits:.2f} bits of the speech"
+    carried = f"{bits:.2f} bits about who it is{share if all_bits > 0 else ''}"
+    own = format_value("eer", speech.metrics["eer"].value)
+    much = "A small part" if rate.value > WEAK_CUE else "Part"
+    return (
+        f"{much} of this result is the recording, not the voice. The frames that voice activity "
+        f"detection threw away, in which nobody speaks, tell the speakers apart by themselves with "
+        f"an EER of {shown}, where the speech has {own}: they carry {carried}. The room and "
+        "the microphone of a speaker are the same in enrollment and test here; where they change, "
+        "expect more errors."
+    )
 
 
 def ratio_sentence(llr: float) -> str:

@@ -140,8 +140,8 @@ class FrontEndConfig:
         check_choice("vad_keeps", self.vad_keeps, ("speech", "pauses"))
         if self.vad_keeps == "pauses" and self.vad == "none":
             raise ConfigError(
-                "vad_keeps is 'pauses', but vad is 'none', which finds no pauses; expected 'energy' "
-                "or 'two_gaussian'"
+                "vad_keeps is 'pauses', but vad is 'none', which finds no pauses; expected "
+                "'energy' or 'two_gaussian'"
             )
         choices = ("none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp")
         check_choice("normalization", self.normalization, choices)

@@ -5,41 +5,43 @@ from __future__ import annotations
 import json
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.audio import duration_s
 from speakergmm.audio.noises import NoisePool
-from speakergmm.corpora import read_scores, read_split, read_utterances
-from speakergmm.corpora.tables import format_table
+from speakergmm.corpora import read_split, read_utterances
 from speakergmm.errors import ConfigError, ManifestError
-from speakergmm.evaluation import Evaluation, evaluate_scores
-from speakergmm.evaluation.plots import det_figure, save_figure
-from speakergmm.evaluation.report import ReportContents, write_report
-from speakergmm.files import file_digest, locked, value_digest, write_json, write_text
+from speakergmm.files import file_digest, locked, value_digest
 from speakergmm.gmm.model_file import software_versions
 from speakergmm.parallel import available_cores, describe_jobs
 from speakergmm.progress import SILENT
 from speakergmm.recipes import steps
 from speakergmm.recipes.calibration_stage import CALIBRATION_FILE, calibrate
 from speakergmm.recipes.conditions import Condition
+from speakergmm.recipes.evaluation_stage import (
+    METRICS_FILE,
+    REPORT_FILE,
+    conditions_of,
+    evaluate_experiment,
+    measure,
+    read_evaluations,
+)
 from speakergmm.recipes.pipeline import UBM_FILE, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from speakergmm.corpora import Protocol, Utterances
+    from speakergmm.evaluation import Evaluation
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Recipe
     from speakergmm.recipes.stage_log import StageResult
 
-METRICS_FILE = "metrics.json"
-REPORT_FILE = "report.html"
-CONDITIONS_FILES = ("conditions.json", "conditions.csv")
 CONDITIONS_FOLDER = "conditions"
-DET_FILES = ("det.svg", "det.png")
+PROBE_FOLDER, PROBE_NAME = "probe", "the pauses"
 
 __all__ = ["CALIBRATION_FILE", "METRICS_FILE", "REPORT_FILE", "UBM_FILE", "Experiment"]
 
@@ -48,7 +50,8 @@ __all__ = ["CALIBRATION_FILE", "METRICS_FILE", "REPORT_FILE", "UBM_FILE", "Exper
 class ExperimentResult:
     """What an experiment gave, by split, and how it came about.
 
-    ``conditions`` holds the same for every condition, the experiment's own first.
+    ``conditions`` holds the same for every condition, the experiment's own first; ``probe`` holds
+    it for the frames without speech, where that was asked for.
     """
 
     evaluations: dict[str, Evaluation]
@@ -57,6 +60,7 @@ class ExperimentResult:
     stages: tuple[StageResult, ...]
     n_utterances: int
     n_speakers: int
+    probe: dict[str, Evaluation] | None = None
 
 
 class Experiment:
@@ -75,6 +79,10 @@ class Experiment:
         degraded, is not made again.
     noise : path, optional
         Folder of the noises that conditions add.
+    probe : bool
+        Also run the experiment on the frames that voice activity detection throws away, to see how
+        much of the result is the recording, not the voice. With ``vad = "none"`` none are thrown
+        away; those are then taken that the energy detector would throw away.
     force_from : str, optional
         A stage: it and those after it are run again in any case.
     jobs : int, optional
@@ -98,6 +106,7 @@ class Experiment:
         *,
         conditions: Sequence[str] = (),
         noise: Path | str | None = None,
+        probe: bool = False,
         force_from: str | None = None,
         jobs: Jobs = None,
         progress: Progress = SILENT,
@@ -124,17 +133,20 @@ class Experiment:
             raise ConfigError("a condition adds noise; give a folder of noises with --noise DIR")
         noises = NoisePool.load(noise) if needs_noise and noise is not None else None
 
-        def pipeline(condition: Condition, folder: Path, base: Pipeline | None) -> Pipeline:
-            return Pipeline(
-                recipe, condition, folder, noises=noises, base=base, force_from=force_from,
-                jobs=jobs, progress=progress,
-            )  # fmt: skip
-
-        self.pipeline = pipeline(own, self.output, None)
+        common: dict[str, Any] = {
+            "noises": noises, "force_from": force_from, "jobs": jobs, "progress": progress,
+        }  # fmt: skip
+        self.pipeline = Pipeline(recipe, own, self.output, **common)
+        folder = self.output / CONDITIONS_FOLDER
         self.others = [
-            pipeline(condition, self.output / CONDITIONS_FOLDER / condition.folder, self.pipeline)
-            for condition in others
+            Pipeline(recipe, other, folder / other.folder, base=self.pipeline, **common)
+            for other in others
         ]
+        self.probe: Pipeline | None = None
+        if probe:
+            self.probe = Pipeline(
+                on_pauses(recipe), own, self.output / PROBE_FOLDER, name=PROBE_NAME, **common
+            )
         wanted = set(map(Condition.parse, learned))
         self.learned_from = [other for other in self.others if other.condition in wanted]
 
@@ -154,15 +166,20 @@ class Experiment:
             calibrate(self.pipeline, protocols, self.learned_from)
             for other in self.others:
                 calibrate(other, protocols, is_learned=other in self.learned_from)
-                self._measure(other, list(protocols))
-            self._evaluation(utterances, protocols)
+                measure(other, list(protocols))
+            if self.probe is not None:
+                self.probe.run(utterances, protocols)
+                calibrate(self.probe, protocols)
+                measure(self.probe, list(protocols))
+            self._evaluate(utterances, protocols)
         return ExperimentResult(
-            _read_evaluations(self.output),
-            self._by_condition(),
+            read_evaluations(self.output),
+            conditions_of(self.pipeline, self.others),
             json.loads((self.output / CALIBRATION_FILE).read_text(encoding="utf-8")),
             tuple(self.pipeline.log.results),
             len(utterances),
             len({utterance.speaker_id for utterance in utterances.values()}),
+            None if self.probe is None else read_evaluations(self.probe.output),
         )
 
     def lists(self) -> tuple[Utterances, dict[str, Protocol]]:
@@ -197,103 +214,18 @@ class Experiment:
             )
         return utterances
 
-    def _measure(self, pipeline: Pipeline, splits: Sequence[str]) -> None:
-        """Compute the numbers of another condition."""
-        settings = self.recipe.settings.evaluation
-        files = [pipeline.score_file(split) for split in splits]
-        digests = [pipeline.log.output_digest("calibration", file) for file in files]
-        inputs = [self.recipe.tables()["evaluation"], self.recipe.head.seed, list(splits), digests]
-
-        def work() -> None:
-            self.progress.start(f"evaluation of {pipeline.condition}")
-            metrics = {
-                split: evaluate_scores(
-                    read_scores(pipeline.output / file),
-                    settings,
-                    rng=self.recipe.head.seed,
-                    progress=self.progress,
-                ).to_json()
-                for split, file in zip(splits, files, strict=True)
-            }
-            seconds = pipeline.log.seconds()
-            write_json(pipeline.output / METRICS_FILE, metrics | {"seconds": seconds})
-
-        pipeline.log.run("evaluation", inputs, [METRICS_FILE], work)
-
-    def _by_condition(self) -> dict[str, dict[str, Evaluation]]:
-        return {
-            str(pipeline.condition): _read_evaluations(pipeline.output)
-            for pipeline in (self.pipeline, *self.others)
-        }
-
-    def _evaluation(self, utterances: Utterances, protocols: Mapping[str, Protocol]) -> None:
-        own = self.pipeline
-        digests = [own.log.output_digest("calibration", own.score_file(s)) for s in protocols]
-        settings = self.recipe.settings.evaluation
-        data = steps.data_table(utterances, protocols, own)
-        lists = file_digest(self.recipe.manifests / "utterances.csv")
-        others = {
-            str(other.condition): other.log.output_digest("evaluation", METRICS_FILE)
-            for other in self.others
-        }
+    def _evaluate(self, utterances: Utterances, protocols: dict[str, Protocol]) -> None:
         frames = self._frames_digest()
-        inputs = [self.recipe.tables(), digests, frames, data, lists, others]
-        outputs = [METRICS_FILE, REPORT_FILE, "provenance.json", *DET_FILES, *CONDITIONS_FILES]
-
-        def work() -> None:
-            began = time.perf_counter()
-            self.progress.start("evaluation")
-            scores = {
-                split: read_scores(self.output / own.score_file(split)) for split in protocols
-            }
-            evaluations = {
-                split: evaluate_scores(
-                    scores[split], settings, rng=self.recipe.head.seed, progress=self.progress
-                )
-                for split in protocols
-            }
-            figure = det_figure(scores)
-            for name in DET_FILES:
-                save_figure(figure, self.output / name)
-            seconds = own.log.seconds() | {"evaluation": round(time.perf_counter() - began, 3)}
-            metrics = {split: value.to_json() for split, value in evaluations.items()}
-            write_json(self.output / METRICS_FILE, metrics | {"seconds": seconds})
-            conditions = self._by_condition()
-            self._write_conditions(conditions)
-            provenance = self._provenance(frames)
-            write_json(self.output / "provenance.json", provenance)
-            contents = ReportContents(
-                title=self.recipe.head.title,
-                evaluations=evaluations,
-                conditions=conditions if self.others else {},
-                cost=settings.cost,
-                data=data,
-                settings=self.recipe.tables(),
-                seconds=seconds,
-                calibration=json.loads((self.output / CALIBRATION_FILE).read_text("utf-8")),
-                provenance=provenance,
-                det_svg=(self.output / DET_FILES[0]).read_text(encoding="utf-8"),
-            )
-            write_report(self.output / REPORT_FILE, contents)
-
-        own.log.run("evaluation", inputs, outputs, work)
-
-    def _write_conditions(self, conditions: Mapping[str, Mapping[str, Evaluation]]) -> None:
-        """Write every condition's numbers, for programs."""
-        as_json, as_csv = (self.output / name for name in CONDITIONS_FILES)
-        entries = {
-            name: {split: evaluation.to_json() for split, evaluation in evaluations.items()}
-            for name, evaluations in conditions.items()
-        }
-        write_json(as_json, entries)
-        rows = [
-            [name, split, metric, estimate.value, estimate.low, estimate.high]
-            for name, evaluations in conditions.items()
-            for split, evaluation in evaluations.items()
-            for metric, estimate in evaluation.metrics.items()
-        ]
-        header = ["condition", "split", "metric", "value", "low", "high"]
-        write_text(as_csv, format_table(header, rows))
+        lists = file_digest(self.recipe.manifests / "utterances.csv")
+        evaluate_experiment(
+            self.pipeline,
+            self.others,
+            self.probe,
+            utterances,
+            protocols,
+            lambda: self._provenance(frames),
+            [self.recipe.tables(), frames, lists],
+        )
 
     def _frames_digest(self) -> str:
         return value_digest([store.digest() for store in self.pipeline.stores.values()])
@@ -318,8 +250,13 @@ class Experiment:
         }
 
 
-def _read_evaluations(folder: Path) -> dict[str, Evaluation]:
-    metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-    return {
-        split: Evaluation.from_json(entry) for split, entry in metrics.items() if split != "seconds"
-    }
+def on_pauses(recipe: Recipe) -> Recipe:
+    """Give the recipe that keeps what voice activity detection throws away."""
+    front_end = recipe.settings.front_end
+    vad = "energy" if front_end.vad == "none" else front_end.vad
+    return replace(
+        recipe,
+        settings=replace(
+            recipe.settings, front_end=replace(front_end, vad=vad, vad_keeps="pauses")
+        ),
+    )

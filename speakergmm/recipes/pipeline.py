@@ -61,6 +61,8 @@ class Pipeline:
         For conditions that add noise.
     base : Pipeline or None
         The experiment's own condition; None for that itself.
+    name : str, optional
+        What progress calls it; default: its condition.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Pipeline:
         *,
         noises: NoisePool | None = None,
         base: Pipeline | None = None,
+        name: str = "",
         force_from: str | None = None,
         jobs: Jobs = None,
         progress: Progress = SILENT,
     ) -> None:
         self.recipe, self.condition, self.output, self.base = recipe, condition, output, base
+        self.name = name or str(condition)
         self.jobs, self.progress = jobs, progress
         self.log = StageLog(output, force_from)
         self.degrader = Degrader(condition.degradation, noises, recipe.head.seed)

@@ -211,16 +211,18 @@ def score_split(
 def data_table(
     utterances: Utterances, protocols: Mapping[str, Protocol], pipeline: Pipeline
 ) -> list[dict[str, Any]]:
-    """Say what each split holds: speakers, utterances, minutes of speech kept, trials."""
+    """Say what each split holds: speakers, utterances, hours, trials."""
     head = pipeline.recipe.head
     rows = []
     for split in (head.background, *protocols):
         members = [u for u in utterances.values() if u.split == split]
+        recording_s, speech_s = _seconds(split, utterances, pipeline)
         row: dict[str, Any] = {
             "split": split,
             "speakers": len({u.speaker_id for u in members}),
             "utterances": len(members),
-            "minutes of speech kept": round(_speech_s(split, utterances, pipeline) / 60, 1),
+            "hours of recordings": round(recording_s / 3600, 2),
+            "hours of speech kept": round(speech_s / 3600, 2),
         }
         if split in protocols:
             trials = protocols[split].trials
@@ -231,10 +233,11 @@ def data_table(
     return rows
 
 
-def _speech_s(split: str, utterances: Utterances, pipeline: Pipeline) -> float:
-    """Sum the speech of a split that is used: of its lists, or of the background."""
+def _seconds(split: str, utterances: Utterances, pipeline: Pipeline) -> tuple[float, float]:
+    """Sum the recordings and the speech of a split: of its lists, or of the background."""
     if split == pipeline.recipe.head.background:
-        return pipeline.background(utterances).speech_s
+        background = pipeline.background(utterances)
+        return background.recording_s, background.speech_s
     # Each once, in the order of the lists, on which the last digits of a sum depend.
     used = dict.fromkeys(
         (role, name)
@@ -242,4 +245,5 @@ def _speech_s(split: str, utterances: Utterances, pipeline: Pipeline) -> float:
         for names in pipeline.pools[role, split].values()
         for name in names
     )
-    return sum(pipeline.stores[role].select([name]).speech_s for role, name in used)
+    parts = [pipeline.stores[role].select([name]) for role, name in used]
+    return sum(part.recording_s for part in parts), sum(part.speech_s for part in parts)

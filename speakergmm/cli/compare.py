@@ -1,0 +1,134 @@
+"""`speakergmm compare`: several systems on the same trials, side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from speakergmm.cli.console import json_option, print_table, quiet_option, showing_progress
+
+SHOWN = ("eer", "min_dcf", "min_cllr", "cllr")
+
+
+@click.command()
+@click.argument(
+    "runs",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
+@click.option("--p-target", type=float, help="Prior of the cost model.  [default: 0.01]")
+@click.option("--c-miss", type=float, help="Cost of a miss.  [default: 1]")
+@click.option("--c-fa", type=float, help="Cost of a false alarm.  [default: 1]")
+@click.option("--resamples", type=int, help="For the intervals; 0: none.  [default: 1000]")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for report.html, comparison.json, comparison.csv, det.svg and det.png.",
+)
+@json_option
+@quiet_option
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    runs: tuple[Path, ...],
+    p_target: float | None,
+    c_miss: float | None,
+    c_fa: float | None,
+    resamples: int | None,
+    seed: int,
+    output: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Tell which RUN is better, by how much, and how surely.
+
+    A RUN is the output folder of a recipe, or a score file as `evaluate` reads it. All must be of
+    the same trials. Differences are paired: in each resample all systems meet the same speakers.
+
+    \b
+    Examples:
+      speakergmm compare out/baseline out/more-components
+      speakergmm compare a.csv b.csv c.csv --p-target 0.05 --output comparison
+      speakergmm compare out/baseline out/new --json
+    """
+    from speakergmm.corpora import align_scores, read_scores
+    from speakergmm.evaluation import EvaluationConfig, evaluate_scores
+    from speakergmm.evaluation.analysis import Analysis
+    from speakergmm.evaluation.comparison import compare_scores
+    from speakergmm.evaluation.results import comparison_json, write_compared
+    from speakergmm.evaluation.wording import (
+        LABELS,
+        difference_sentence,
+        format_interval,
+        format_value,
+    )
+
+    if len(runs) < 2:
+        raise click.UsageError("there is one run; give two or more to compare.")
+    given = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa, "n_resamples": resamples}
+    config = EvaluationConfig(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    files = _named(runs)
+    with showing_progress(quiet=quiet) as progress:
+        progress.start("reading", len(files))
+        every = []
+        for file in files.values():
+            every.append(read_scores(file))
+            progress.advance()
+        scores = dict(zip(files, align_scores(every, [*files]), strict=True))
+        analyses = {
+            name: Analysis(part, evaluate_scores(part, config, rng=seed, progress=progress))
+            for name, part in scores.items()
+        }
+        comparisons = compare_scores(scores, config, rng=seed, progress=progress)
+        if output is not None:
+            write_compared(output, files, analyses, comparisons, command=ctx.obj, seed=seed)
+    if as_json:
+        click.echo(json.dumps(comparison_json(analyses, comparisons), indent=2))
+        return
+    header = ["", "EER", "(95 % interval)", *(LABELS[metric] for metric in SHOWN[1:])]
+    rows = []
+    for name, analysis in analyses.items():
+        metrics = analysis.evaluation.metrics
+        interval = format_interval("eer", metrics["eer"])
+        row = [name, format_value("eer", metrics["eer"].value), f"({interval})" if interval else ""]
+        row += [format_value(m, metrics[m].value) if m in metrics else "" for m in SHOWN[1:]]
+        rows.append(row)
+    print_table(header, rows)
+    click.echo()
+    for comparison in comparisons:
+        for metric in SHOWN:
+            if metric in comparison.differences:
+                click.echo(difference_sentence(metric, comparison))
+    if output is not None:
+        click.echo(f"Report: {output / 'report.html'}")
+
+
+def _named(runs: tuple[Path, ...]) -> dict[str, Path]:
+    """Give each run a name, and the file of its scores.
+
+    Raises
+    ------
+    MissingError
+        When a folder has no scores.
+    """
+    from speakergmm.errors import MissingError
+
+    files = {}
+    short = [run.stem if run.suffix else run.name for run in runs]
+    for run, name in zip(runs, short, strict=True):
+        file = run / "scores.csv" if run.is_dir() else run
+        if run.is_dir() and not file.is_file():
+            raise MissingError(
+                f"{run}: no scores.csv there; expected the output folder of a recipe, or a score "
+                "file"
+            )
+        unique = name if short.count(name) == 1 else str(run)
+        if unique in files:
+            raise click.UsageError(f"{run} stands there twice; compare different runs.")
+        files[unique] = file
+    return files
