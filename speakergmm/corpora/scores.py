@@ -216,16 +216,14 @@ def select_scores(scores: Scores, chosen: NDArray[np.bool_]) -> Scores:
     models, model_index = np.unique(trials.model_index[chosen], return_inverse=True)
     tests, test_index = np.unique(trials.test_index[chosen], return_inverse=True)
     rows = np.flatnonzero(chosen)
-    both = np.concatenate([model_speaker[models], test_speaker[tests]])
-    place = np.unique(both, return_inverse=True)[1]
     part = Trials(
         tuple(trials.model_ids[i] for i in models.tolist()),
         tuple(trials.test_ids[i] for i in tests.tolist()),
         model_index.astype(np.int32),
         test_index.astype(np.int32),
         trials.is_target[chosen],
-        place[: len(models)],
-        place[len(models) :],
+        model_speaker[models],
+        test_speaker[tests],
         {name: column.take(rows) for name, column in trials.columns.items()},
     )
     return Scores(part, scores.score[chosen], None if scores.llr is None else scores.llr[chosen])

@@ -302,7 +302,7 @@ def all_against_all(model_speakers: Mapping[str, str], test_speakers: Mapping[st
 
 
 def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Tell the speakers of models (M,) and tests (K,) apart.
+    """Tell the speakers of models (M,) and tests (K,) apart, by numbers from 0.
 
     Where the list does not number them, by what the target trials say: that their model and their
     test are one speaker. What no target trial joins is then taken for different speakers.
@@ -312,8 +312,10 @@ def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], 
     model_speaker, test_speaker, n_speakers
     """
     if trials.model_speaker is not None and trials.test_speaker is not None:
-        speakers = np.unique(np.concatenate([trials.model_speaker, trials.test_speaker]))
-        return trials.model_speaker, trials.test_speaker, len(speakers)
+        both = np.concatenate([trials.model_speaker, trials.test_speaker])
+        numbers, speaker = np.unique(both, return_inverse=True)
+        n_models = len(trials.model_speaker)
+        return speaker[:n_models], speaker[n_models:], len(numbers)
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speakergmm.corpora import trial_speakers
-from speakergmm.evaluation.roc import check_scores, score_runs
+from speakergmm.evaluation.metrics import actual_dcf, cllr, detect
+from speakergmm.evaluation.roc import check_scores, runs_of_sorted
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 # Fewer speakers than this do not tell how much speakers differ.
 MIN_SPEAKERS = 5
 CONFIDENCE = 0.95
+
+# So many cells of pairs of speakers are counted, more are sorted, unless there are more trials.
+MANY_CELLS = 1 << 20
 
 # What the acceleration is computed from: each speaker left out in turn, or each of as many groups.
 MAX_LEFT_OUT = 200
@@ -179,15 +183,20 @@ class Resampler:
     def __init__(
         self, scores: Scores, costs: Sequence[CostModel], ratios: Sequence[float] = ()
     ) -> None:
-        trials, target = scores.trials, scores.trials.is_target
-        model_speaker, test_speaker, self.n_speakers = trial_speakers(trials)
-        model = model_speaker[trials.model_index].astype(np.int32)
-        test = test_speaker[trials.test_index].astype(np.int32)
-        self.runs = score_runs(scores.score[target], scores.score[~target])
-        rising = np.argsort(scores.score[target], kind="stable")
-        self.target_speaker = model[target][rising]
-        rising = np.argsort(scores.score[~target], kind="stable")
-        self.model_speaker, self.test_speaker = model[~target][rising], test[~target][rising]
+        target = scores.trials.is_target
+        speakers = TrialSpeakers(scores.trials)
+        self.n_speakers = speakers.n
+        low_to_high = []
+        for kind in (target, ~target):
+            rising = np.argsort(scores.score[kind], kind="stable")
+            places = np.flatnonzero(kind)[rising]
+            low_to_high.append(scores.score[places])
+            if kind is target:
+                self.target_speaker = speakers.model[places]
+            else:
+                self.model_speaker = speakers.model[places]
+                self.test_speaker = speakers.test[places]
+        self.runs = runs_of_sorted(*check_scores(*low_to_high))
         self.ratios = np.array(sorted({1.0, *ratios}))
         self.cost_miss = np.array([float(cost.dcf(1, 0)) for cost in costs])
         self.cost_fa = np.array([float(cost.dcf(0, 1)) for cost in costs])
@@ -197,7 +206,7 @@ class Resampler:
         self.pairs = None
         if scores.llr is not None:
             thresholds = [cost.threshold for cost in costs]
-            self.pairs = PairSums(trials, _llr_values(scores.llr, target, thresholds))
+            self.pairs = PairSums(speakers, target, llr_parts(scores.llr, target, thresholds))
             names += ["cllr", *(f"actual_dcf:{k}" for k in range(len(costs)))]
         self.names = tuple(names)
 
@@ -282,15 +291,41 @@ def _batch_values(counts: NDArray[np.float64], resampler: Resampler) -> NDArray[
     return np.concatenate(values, axis=1)[: len(counts)]
 
 
-def _llr_values(
+def llr_parts(
     llr: NDArray[np.float64], is_target: NDArray[np.bool_], thresholds: Sequence[float]
-) -> NDArray[np.float64]:
-    """Tell what each trial (N, 3 + K) adds: itself, its loss, whether infinite, its errors."""
+) -> Iterator[NDArray[np.float64]]:
+    """Give what each trial (N,) adds: itself, its loss in nats, whether infinite, its errors."""
     check_scores(llr[is_target], llr[~is_target])
+    yield np.ones(len(llr))
     loss = np.logaddexp(0.0, np.where(is_target, -llr, llr))
-    is_infinite = np.isinf(loss)
-    wrong = [(llr >= threshold) != is_target for threshold in thresholds]
-    return np.stack([np.ones(len(llr)), np.where(is_infinite, 0.0, loss), is_infinite, *wrong], 1)
+    yield np.where(np.isinf(loss), 0.0, loss)
+    yield np.isinf(loss).astype(np.float64)
+    for threshold in thresholds:
+        yield ((llr >= threshold) != is_target).astype(np.float64)
+
+
+class TrialSpeakers:
+    """Who speaks on either side of each trial (N,), by number, and how many they are."""
+
+    def __init__(self, trials: Trials) -> None:
+        model_speaker, test_speaker, self.n = trial_speakers(trials)
+        self.model = model_speaker.astype(np.int32)[trials.model_index]
+        self.test = test_speaker.astype(np.int32)[trials.test_index]
+
+
+def _cells(
+    first: NDArray[np.int32], second: NDArray[np.int32], n: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.intp]]:
+    """Give the pairs (P,), (P,) that occur among numbers below n, and each one's place (N,)."""
+    codes = first.astype(np.int64) * n + second
+    if n * n <= max(len(codes), MANY_CELLS):
+        # Counting is faster than sorting, where there are few cells.
+        used = np.flatnonzero(np.bincount(codes, minlength=1))
+        place = np.empty(int(used[-1]) + 1 if len(used) else 0, dtype=np.intp)
+        place[used] = np.arange(len(used))
+        return (used // n).astype(np.int32), (used % n).astype(np.int32), place[codes]
+    pairs, index = np.unique(codes, return_inverse=True)
+    return (pairs // n).astype(np.int32), (pairs % n).astype(np.int32), index
 
 
 class PairSums:
@@ -298,26 +333,36 @@ class PairSums:
 
     Parameters
     ----------
-    trials : Trials
-    values : (N, V)
-        What each trial adds, times its weight.
+    speakers : TrialSpeakers
+    is_target : (N,)
+    values : iterable of (N,)
+        What each trial adds, times its weight: V of them, one at a time.
     """
 
-    def __init__(self, trials: Trials, values: NDArray[np.float64]) -> None:
-        model_speaker, test_speaker, self.n_speakers = trial_speakers(trials)
-        self.kinds = []
-        for is_target in (True, False):
-            of_kind = trials.is_target == is_target
-            model = model_speaker[trials.model_index[of_kind]]
-            test = np.zeros_like(model) if is_target else test_speaker[trials.test_index[of_kind]]
-            pairs, place = np.unique(model * self.n_speakers + test, return_inverse=True)
-            sums = np.stack(
-                [np.bincount(place, value, len(pairs)) for value in values[of_kind].T], axis=1
-            )
-            first, second = np.divmod(pairs, self.n_speakers)
-            # The weight of a target trial is that of one speaker.
-            second = np.full_like(first, -1) if is_target else second
-            self.kinds.append((first.astype(np.int32), second.astype(np.int32), sums))
+    def __init__(
+        self,
+        speakers: TrialSpeakers,
+        is_target: NDArray[np.bool_],
+        values: Iterable[NDArray[np.float64]],
+    ) -> None:
+        self.n_speakers = speakers.n
+        kinds = [is_target, ~is_target]
+        # The weight of a target trial is that of one speaker.
+        alone, place = np.unique(speakers.model[is_target], return_inverse=True)
+        pairs = [
+            (alone, np.full(len(alone), -1, dtype=np.int32), place),
+            _cells(speakers.model[~is_target], speakers.test[~is_target], speakers.n),
+        ]
+        sums: list[list[NDArray[np.float64]]] = [[], []]
+        for value in values:
+            for kind in (0, 1):
+                first, _, place = pairs[kind]
+                total = np.bincount(place, value[kinds[kind]], len(first))
+                sums[kind].append(total.astype(np.float64))
+        self.kinds = [
+            (first, second, np.stack(parts, axis=1))
+            for (first, second, _), parts in zip(pairs, sums, strict=True)
+        ]
 
     def sums(self, lanes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Add up target and nontarget trials, (V, LANES) each, under the counts (S, LANES)."""
@@ -343,40 +388,72 @@ class PairSums:
 
 
 def bootstrap(
-    resampler: Resampler,
+    scores: Scores,
+    costs: Sequence[CostModel],
     n_resamples: int,
     rng: int | np.random.Generator,
     *,
+    ratios: Sequence[float] = (),
     jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> dict[str, Draws]:
-    """Draw speakers anew, and compute every metric of a scored trial list each time.
+    """Compute every metric of a scored trial list, and again with speakers drawn anew.
 
     The same trials with the same seed are resampled alike, so that systems can be compared.
 
     Parameters
     ----------
+    costs, ratios
+        As for `Resampler`.
     n_resamples : int
         0 for none; lists of fewer than five speakers have none either.
 
     Returns
     -------
     dict
-        What was drawn for each of the resampler's names. Resamples without trials of one kind are
+        What was drawn for each of the `Resampler`'s names. Resamples without trials of one kind are
         left out.
+
+    Raises
+    ------
+    ScoreError
+        When there are no trials of one kind, or scores are NaN.
     """
-    n = resampler.n_speakers
-    observed = resampler.values(np.ones((1, n)))
+    observed = observed_values(scores, costs, ratios)
+    n = trial_speakers(scores.trials)[2]
     counts = draw_speakers(n, n_resamples, rng)
     drawn = left_out = dict.fromkeys(observed, np.empty(0))
     if len(counts):
         progress.start("intervals", n_resamples)
+        resampler = Resampler(scores, costs, ratios)
         drawn = resampler.values(counts, jobs=jobs, progress=progress)
         left_out = resampler.values(leave_speakers_out(n), jobs=jobs)
     return {
-        name: Draws(float(observed[name][0]), _known(drawn[name]), _known(left_out[name]), n)
-        for name in observed
+        name: Draws(value, _known(drawn[name]), _known(left_out[name]), n)
+        for name, value in observed.items()
     }
+
+
+def observed_values(
+    scores: Scores, costs: Sequence[CostModel], ratios: Sequence[float] = ()
+) -> dict[str, float]:
+    """Compute every metric of a scored trial list as it is, by the names of `Resampler`."""
+    target, nontarget = scores.target(), scores.nontarget()
+    detection = detect(target, nontarget)
+    values = {
+        "eer": detection.eer(),
+        "eer_interpolated": detection.eer_interpolated(),
+        "min_cllr": detection.min_cllr(),
+        "auc": detection.auc(),
+    }
+    values |= {f"min_dcf:{k}": detection.min_dcf(cost) for k, cost in enumerate(costs)}
+    values |= {f"p_fa:{ratio:g}": detection.p_fa_at_ratio(ratio) for ratio in ratios if ratio != 1}
+    if scores.llr is not None:
+        is_target = scores.trials.is_target
+        llr = scores.llr[is_target], scores.llr[~is_target]
+        values["cllr"] = cllr(*llr)
+        values |= {f"actual_dcf:{k}": actual_dcf(*llr, cost) for k, cost in enumerate(costs)}
+    return values
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -399,7 +476,8 @@ def resampled_rates(
     -------
     p_miss, p_fa : Draws
     """
-    pairs = PairSums(trials, np.stack([np.ones(len(wrong)), wrong], axis=1))
+    counted = [np.ones(len(wrong)), wrong.astype(np.float64)]
+    pairs = PairSums(TrialSpeakers(trials), trials.is_target, counted)
     n = pairs.n_speakers
     observed = pairs.shares(np.ones((1, n)))
     counts = draw_speakers(n, n_resamples, rng)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.errors import ScoreError
-from speakergmm.evaluation.bootstrap import Resampler, bootstrap
+from speakergmm.evaluation.bootstrap import bootstrap
 from speakergmm.evaluation.summary import EvaluationConfig, named_draws
 from speakergmm.progress import SILENT
 
@@ -114,7 +114,7 @@ def compare_scores(
     draws = {}
     for name, scores in systems.items():
         drawn = bootstrap(
-            Resampler(scores, [config.cost]), config.n_resamples, rng, jobs=jobs, progress=progress
+            scores, [config.cost], config.n_resamples, rng, jobs=jobs, progress=progress
         )
         draws[name] = named_draws(drawn)
     pairs = list(itertools.combinations(systems, 2))

@@ -27,13 +27,18 @@ if TYPE_CHECKING:
 ROUNDING = 1e-12
 
 
-def diagonal_crossing(p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]) -> float:
-    """Where a piecewise linear curve from (0, 1) to (1, 0) meets p_miss = p_fa."""
-    i = int(np.argmax(p_miss >= p_fa))
-    # p_miss - p_fa rises from -1 to 1: it changes its sign between i - 1 and i.
-    before, after = p_miss[i - 1] - p_fa[i - 1], p_miss[i] - p_fa[i]
+def diagonal_crossing(
+    p_miss: NDArray[np.float64], p_fa: NDArray[np.float64], ratio: float = 1.0
+) -> float:
+    """Give p_fa where a piecewise linear curve from (0, 1) to (1, 0) meets p_miss = ratio · p_fa.
+
+    At a ratio of 1 it is p_miss as well.
+    """
+    i = int(np.argmax(p_miss >= ratio * p_fa))
+    # p_miss - ratio · p_fa rises from below 0 to 1: it changes its sign between i - 1 and i.
+    before, after = p_miss[i - 1 : i + 1] - ratio * p_fa[i - 1 : i + 1]
     share = -before / (after - before)
-    return float(p_miss[i - 1] + share * (p_miss[i] - p_miss[i - 1]))
+    return float(p_fa[i - 1] + share * (p_fa[i] - p_fa[i - 1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,10 @@ class Detection:
     def min_dcf(self, *costs: CostModel) -> float:
         """See `min_dcf`; of several cost models the mean."""
         return float(np.mean([cost.dcf(*self.hull).min() for cost in costs]))
+
+    def p_fa_at_ratio(self, ratio: float) -> float:
+        """Give p_fa at the point of the convex hull where p_miss is so many times as large."""
+        return diagonal_crossing(*self.hull, ratio)
 
     def min_cllr(self) -> float:
         """See `min_cllr`."""

@@ -121,10 +121,12 @@ def score_runs(target: ArrayLike, nontarget: ArrayLike) -> ScoreRuns:
     ScoreError
         When a side is empty or holds NaN.
     """
-    low_to_high = [np.sort(side) for side in check_scores(target, nontarget)]
-    targets, nontargets = low_to_high
-    is_first = np.append(True, targets[1:] != targets[:-1])
-    starts = np.flatnonzero(is_first)
+    return runs_of_sorted(*(np.sort(side) for side in check_scores(target, nontarget)))
+
+
+def runs_of_sorted(targets: NDArray[np.float64], nontargets: NDArray[np.float64]) -> ScoreRuns:
+    """Cut scores that are in rising order already into runs."""
+    starts = np.flatnonzero(np.append(True, targets[1:] != targets[:-1]))
     # Before each distinct target score a run of nontargets, then a run of all that tie with it.
     ends = np.empty(2 * len(starts) + 2, dtype=np.int64)
     ends[0], ends[1:-1:2], ends[2:-1:2] = 0, starts, np.append(starts[1:], len(targets))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -66,11 +66,8 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
     from scipy.stats import binom
 
     trials = scores.trials
-    model_speaker, test_speaker, _ = trial_speakers(trials)
-    numbers, place = np.unique(np.concatenate([model_speaker, test_speaker]), return_inverse=True)
-    n = len(numbers)
-    model = place[: len(model_speaker)][trials.model_index]
-    test = place[len(model_speaker) :][trials.test_index]
+    model_speaker, test_speaker, n = trial_speakers(trials)
+    model, test = model_speaker[trials.model_index], test_speaker[trials.test_index]
     accepted = scores.score >= threshold
 
     def counted(
@@ -89,13 +86,11 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
     targets = counted(model, trials.is_target, ~accepted)
     as_model = counted(model, ~trials.is_target, accepted)
     as_test = counted(test, ~trials.is_target, accepted)
-    names = _names(trials, place[: len(model_speaker)], place[len(model_speaker) :], n)
+    animals: dict[Animal, Any] = {"goat": targets, "lamb": as_model, "wolf": as_test}
+    names = _names(trials, model_speaker, test_speaker, n)
     found = []
     for i, name in enumerate(names):
-        kinds: list[Animal] = []
-        for animal, who in (("goat", targets), ("lamb", as_model), ("wolf", as_test)):
-            if who[3][i]:
-                kinds.append(animal)  # type: ignore[arg-type]
+        kinds = tuple(animal for animal, who in animals.items() if who[3][i])
         found.append(
             SpeakerErrors(
                 name,
@@ -103,7 +98,7 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
                 int(as_model[0][i]), int(as_model[1][i]),
                 int(as_test[0][i]), int(as_test[1][i]),
                 float(targets[2][i]), float(as_model[2][i]), float(as_test[2][i]),
-                tuple(kinds) or ("sheep",),
+                kinds or ("sheep",),
             )
         )  # fmt: skip
     return found

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.config import check_whole
-from speakergmm.evaluation.bootstrap import Draws, Estimate, Resampler, bootstrap
+from speakergmm.evaluation.bootstrap import Draws, Estimate, bootstrap
 from speakergmm.evaluation.cost import COST_POINTS, CostModel
-from speakergmm.evaluation.metrics import Detection, OperatingPoint
-from speakergmm.evaluation.roc import check_scores
+from speakergmm.evaluation.metrics import OperatingPoint, detect
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
@@ -183,11 +182,11 @@ def evaluate_scores(
         When there are no trials of one kind, or scores are NaN.
     """
     is_target = scores.trials.is_target
-    check_scores(scores.target(), scores.nontarget())
     costs = [config.cost, *(cost for point in COST_POINTS.values() for cost in point)]
-    resampler = Resampler(scores, costs, BAND_RATIOS)
-    draws = bootstrap(resampler, config.n_resamples, rng, jobs=jobs, progress=progress)
-    detection = Detection(resampler.runs)
+    draws = bootstrap(
+        scores, costs, config.n_resamples, rng, ratios=BAND_RATIOS, jobs=jobs, progress=progress
+    )
+    detection = detect(scores.target(), scores.nontarget())
     return Evaluation(
         metric_estimates(draws),
         detection.operating_points(config.cost),
@@ -195,7 +194,7 @@ def evaluate_scores(
         int((~is_target).sum()),
         len(scores.trials.model_ids),
         len(scores.trials.test_ids),
-        resampler.n_speakers,
+        draws["eer"].n_speakers,
         points=_points(draws),
         p_miss_at={f"{rate:g}": detection.p_miss_at(rate) for rate in FIXED_RATES},
         p_fa_at={f"{rate:g}": detection.p_fa_at(rate) for rate in FIXED_RATES},
