@@ -240,6 +240,10 @@ def test_numbers_with_an_infinity_are_values():
     assert names[-1] == "inf"
 
 
+def test_one_number_in_many_spellings_is_one_part():
+    assert count_of(["1." + "0" * i for i in range(14)]) == ["1"]
+
+
 def test_large_numbers_are_named_in_full():
     names = count_of([str(1000 * i) for i in range(13)])
     assert names == ["0 to 3,000", "3,000 to 6,000", "6,000 to 9,000", "9,000 to 12,000"]
