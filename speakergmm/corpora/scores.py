@@ -216,14 +216,17 @@ def select_scores(scores: Scores, chosen: NDArray[np.bool_]) -> Scores:
     models, model_index = np.unique(trials.model_index[chosen], return_inverse=True)
     tests, test_index = np.unique(trials.test_index[chosen], return_inverse=True)
     rows = np.flatnonzero(chosen)
+    both = np.concatenate([model_speaker[models], test_speaker[tests]])
+    # Numbered anew, from 0.
+    speaker = np.unique(both, return_inverse=True)[1]
     part = Trials(
         tuple(trials.model_ids[i] for i in models.tolist()),
         tuple(trials.test_ids[i] for i in tests.tolist()),
         model_index.astype(np.int32),
         test_index.astype(np.int32),
         trials.is_target[chosen],
-        model_speaker[models],
-        test_speaker[tests],
+        speaker[: len(models)],
+        speaker[len(models) :],
         {name: column.take(rows) for name, column in trials.columns.items()},
     )
     return Scores(part, scores.score[chosen], None if scores.llr is None else scores.llr[chosen])

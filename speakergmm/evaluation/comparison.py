@@ -17,7 +17,7 @@ from speakergmm.progress import SILENT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from speakergmm.corpora import Scores
+    from speakergmm.corpora import Scores, Trials
     from speakergmm.evaluation.bootstrap import Draws
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
@@ -104,18 +104,21 @@ def compare_scores(
     """
     if len(systems) < 2:
         raise ScoreError(f"there is {len(systems)} system to compare; expected two or more")
-    trials = [scores.trials for scores in systems.values()]
-    for name, other in zip(systems, trials, strict=True):
-        if len(other) != len(trials[0]) or (other.is_target != trials[0].is_target).any():
-            first = next(iter(systems))
+    first_name, first_scores = next(iter(systems.items()))
+    trials = first_scores.trials
+    for name, scores in systems.items():
+        if not _are_same(trials, scores.trials):
             raise ScoreError(
-                f"{first} and {name} are not of the same trials in the same order; align them first"
+                f"{first_name} and {name} are not of the same trials in the same order; align them "
+                "first"
             )
     draws = {}
     for name, scores in systems.items():
+        # Of the first list: all must draw the same speakers.
         drawn = bootstrap(
-            scores, [config.cost], config.n_resamples, rng, jobs=jobs, progress=progress
-        )
+            replace(scores, trials=trials), [config.cost], config.n_resamples, rng,
+            jobs=jobs, progress=progress,
+        )  # fmt: skip
         draws[name] = named_draws(drawn)
     pairs = list(itertools.combinations(systems, 2))
     differences = _adjusted([_differences(draws[first], draws[second]) for first, second in pairs])
@@ -123,6 +126,23 @@ def compare_scores(
         Comparison(first, second, found)
         for (first, second), found in zip(pairs, differences, strict=True)
     ]
+
+
+def _are_same(trials: Trials, other: Trials) -> bool:
+    """Tell whether two lists are of the same pairs, with the same labels, in the same order."""
+    if other is trials:
+        return True
+    if len(other) != len(trials) or (other.is_target != trials.is_target).any():
+        return False
+    for ids, index, other_ids, other_index in (
+        (trials.model_ids, trials.model_index, other.model_ids, other.model_index),
+        (trials.test_ids, trials.test_index, other.test_ids, other.test_index),
+    ):
+        number = {identity: i for i, identity in enumerate(ids)}
+        as_here = np.array([number.get(identity, -1) for identity in other_ids], dtype=np.int64)
+        if (as_here[other_index] != index).any():
+            return False
+    return True
 
 
 def _differences(first: Mapping[str, Draws], second: Mapping[str, Draws]) -> dict[str, Difference]:

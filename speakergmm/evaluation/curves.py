@@ -20,19 +20,33 @@ if TYPE_CHECKING:
 # More points than this change nothing that an eye could see.
 MAX_POINTS = 2000
 
-# Bins of trials with about as many each, in which ratios are held against what came true.
+# Beyond the last cuts the loss is a straight line. Infinity is no part of a mean.
+CUTS = np.append(np.arange(-50, 50.1, 0.25), np.inf)
+
+# Bins of trials with about as much weight each, in which ratios are held against what came true.
 N_BINS = 12
 
 
 def summarized(values: ArrayLike, most: int = MAX_POINTS) -> tuple[Floats, Floats]:
-    """Give the means of neighboring values, and how many each stands for; few stay as they are."""
+    """Give the means of neighboring values, and how many each stands for; few stay as they are.
+
+    Of ratios, no more are put together than lose as much as their mean: those on either side of a
+    cut never are.
+    """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    edges = np.unique(np.linspace(0, len(ordered), min(most, len(ordered)) + 1).astype(np.int64))
+    if len(ordered) <= most:
+        return ordered, np.ones(len(ordered))
+    edges = np.unique(
+        np.concatenate(
+            [
+                np.linspace(0, len(ordered), most + 1).astype(np.int64),
+                np.searchsorted(ordered, CUTS),
+                np.searchsorted(ordered, [-np.inf], side="right"),
+            ]
+        )
+    )
     counts = np.diff(edges).astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        means = np.add.reduceat(ordered, edges[:-1]) / counts
-    # Of -inf and +inf there is no mean; which of them comes first stands for both.
-    return np.where(np.isnan(means), ordered[edges[:-1]], means), counts
+    return np.add.reduceat(ordered, edges[:-1]) / counts, counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +117,11 @@ def cost_curves(
     llr: tuple[ArrayLike, ArrayLike] | None = None,
     prior_log_odds: ArrayLike | None = None,
 ) -> CostCurves:
-    """Compute minimal and actual detection cost over the effective prior (Brümmer 2010, ch. 7).
+    """Compute minimal and actual detection cost over the effective prior.
 
-    Where the actual cost leaves the minimal one, decisions by the ratios are worse than the scores
-    would allow; where it is above 1, not listening would be better.
+    The normalized Bayes error-rate plot of Brümmer & de Villiers 2013 (the BOSARIS toolkit). Where
+    the actual cost leaves the minimal one, decisions by the ratios are worse than the scores would
+    allow; where it is above 1, not listening would be better.
 
     Parameters
     ----------
@@ -145,7 +160,7 @@ def cost_curves(
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """What ratios were given (B,) and what they were worth (B,), in bins of as many trials.
+    """What ratios were given (B,) and what they were worth (B,), in bins of as much weight.
 
     ``low`` and ``high`` are 95 % intervals of the second, as if trials were independent.
     """
@@ -160,7 +175,9 @@ def reliability(target: ArrayLike, nontarget: ArrayLike, n_bins: int = N_BINS) -
     """Hold log-likelihood ratios against how often they came true.
 
     In each bin, the logarithm of the share of the targets that fall into it over the share of the
-    nontargets. Bins hold about as many trials, both kinds weighing as much.
+    nontargets; and what it would be if each ratio were right, by the mean probability of a target
+    at even odds, so that nothing but miscalibration sets them apart. Bins hold about as much weight
+    each, of which both kinds have half; ties share a bin, and bins of one kind are left out.
 
     Parameters
     ----------
@@ -172,28 +189,29 @@ def reliability(target: ArrayLike, nontarget: ArrayLike, n_bins: int = N_BINS) -
     ScoreError
         When a side is empty or holds NaN.
     """
+    from scipy.special import expit
     from scipy.stats import beta
 
     targets, nontargets = check_scores(target, nontarget)
-    llr = np.concatenate([targets, nontargets])
-    weight = np.repeat([0.5 / len(targets), 0.5 / len(nontargets)], [len(targets), len(nontargets)])
-    is_target = np.repeat([True, False], [len(targets), len(nontargets)])
-    order = np.argsort(llr, kind="stable")
-    llr, weight, is_target = llr[order], weight[order], is_target[order]
-    bins = np.minimum((np.cumsum(weight) * n_bins).astype(np.int64), n_bins - 1)
-    n_target = np.bincount(bins[is_target], minlength=n_bins)
-    n_nontarget = np.bincount(bins[~is_target], minlength=n_bins)
-    finite = np.where(np.isfinite(llr), llr, 0.0)
-    total = np.bincount(bins, weight, minlength=n_bins)
-    used = (n_target > 0) & (n_nontarget > 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        given = np.bincount(bins, finite * weight, minlength=n_bins) / total
-    t, n = n_target[used], n_nontarget[used]
+    values, place = np.unique(np.concatenate([targets, nontargets]), return_inverse=True)
+    n_target = np.bincount(place[: len(targets)], minlength=len(values))
+    n_nontarget = np.bincount(place[len(targets) :], minlength=len(values))
+    weight = 0.5 * (n_target / len(targets) + n_nontarget / len(nontargets))
+    middle = np.cumsum(weight) - weight / 2
+    bins = np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)
+    t, n, same, other = (
+        np.bincount(bins, each, minlength=n_bins)
+        for each in (n_target, n_nontarget, weight * expit(values), weight * expit(-values))
+    )
+    used = (t > 0) & (n > 0)
+    t, n = t[used], n[used]
+    with np.errstate(divide="ignore"):
+        given = np.log(same[used]) - np.log(other[used])
     share = t / (t + n)
     low, high = beta.ppf(0.025, t + 0.5, n + 0.5), beta.ppf(0.975, t + 0.5, n + 0.5)
     prior = math.log(len(targets) / len(nontargets))
     log_odds = [np.log(p) - np.log1p(-p) - prior for p in (share, low, high)]
-    return Reliability(given[used], *log_odds)
+    return Reliability(given, *log_odds)
 
 
 @dataclass(frozen=True, eq=False)

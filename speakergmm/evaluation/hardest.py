@@ -57,14 +57,26 @@ def hardest_trials(
         measured alike, by their distance from the threshold.
     """
     trials = scores.trials
-    beyond = np.where(trials.is_target, threshold - scores.score, scores.score - threshold)
+    outward = np.where(trials.is_target, -scores.score, scores.score)
+    # NaN is above +inf: see `OperatingPoint`.
+    place = np.inf if np.isnan(threshold) else threshold
+    with np.errstate(invalid="ignore"):
+        beyond = np.nan_to_num(
+            outward + np.where(trials.is_target, place, -place), nan=0.0, posinf=np.inf,
+            neginf=-np.inf,
+        )  # fmt: skip
     # At the threshold itself a trial is accepted, so a stranger there is wrong.
     wrong = (scores.score >= threshold) != trials.is_target
     places = np.flatnonzero(wrong)
-    if len(places) > n:
-        places = places[np.argpartition(-beyond[places], n - 1)[:n]]
-    # Equal ones in the order of the list.
-    places = places[np.lexsort((places, -beyond[places]))]
+    if 0 < n < len(places):
+        # All that tie with the last one stay for now.
+        places = places[beyond[places] >= np.partition(beyond[places], -n)[-n]]
+    # From an infinite threshold all are as far away: the scores tell them apart. Equal ones in the
+    # order of the list.
+    keys = [places, -beyond[places]]
+    if np.isinf(place):
+        keys.insert(1, -outward[places])
+    places = places[np.lexsort(keys)][:n]
     found = []
     for i in places.tolist():
         model_id = trials.model_ids[trials.model_index[i]]

@@ -50,7 +50,10 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
     often than others, lambs those for whom strangers are accepted, wolves those who are accepted as
     others, sheep the rest. A speaker counts as one of the first three when so many errors would
     come about by chance, at the rate of all speakers together, with a probability of less than
-    5 % over the number of speakers (binomial, Bonferroni).
+    5 % over the number of speakers (binomial, Bonferroni): among speakers who are all alike, in one
+    list of twenty or fewer somebody is called a goat, and likewise for the other two. Trials are
+    taken for independent. Those that share a recording are not, so who stands out with one
+    recording only may owe it to that recording.
 
     Parameters
     ----------
@@ -67,6 +70,8 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
 
     trials = scores.trials
     model_speaker, test_speaker, n = trial_speakers(trials)
+    place = _in_order_of_appearance(np.concatenate([model_speaker, test_speaker]))
+    model_speaker, test_speaker = np.split(place, [len(model_speaker)])
     model, test = model_speaker[trials.model_index], test_speaker[trials.test_index]
     accepted = scores.score >= threshold
 
@@ -81,7 +86,7 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
         rate = n_wrong.sum() / max(1, n_trials.sum())
         # The probability of so many errors or more.
         by_chance = binom.sf(n_wrong - 1, n_trials, rate)
-        return n_trials, n_wrong, mean, (n_wrong > 0) & (by_chance < SIGNIFICANCE / n)
+        return n_trials, n_wrong, mean, (n_wrong > 0) & (n * by_chance < SIGNIFICANCE)
 
     targets = counted(model, trials.is_target, ~accepted)
     as_model = counted(model, ~trials.is_target, accepted)
@@ -102,6 +107,12 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
             )
         )  # fmt: skip
     return found
+
+
+def _in_order_of_appearance(numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Give numbers from 0 instead, in the order in which numbers first appear."""
+    _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[place])
 
 
 def _names(

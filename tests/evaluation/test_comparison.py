@@ -280,7 +280,6 @@ def test_lists_of_another_length_or_other_labels_are_refused():
         compare_scores({"a": systems["a"], "b": dataclasses.replace(systems["b"], trials=flipped)})
 
 
-@pytest.mark.xfail(strict=True, reason="only labels are compared, not models and tests")
 def test_other_trials_with_the_same_labels_are_refused():
     systems = two()
     trials = systems["b"].trials

@@ -63,7 +63,6 @@ def test_all_that_are_wrong_come_in_order_and_ties_in_that_of_the_list(rows, thr
     assert places == [place for _, place in sorted_out(rows, threshold)]
 
 
-@pytest.mark.xfail(strict=True, reason="which of the trials tied at the last place is accidental")
 def test_of_trials_tied_at_the_last_place_the_first_of_the_list_are_taken():
     rows = [(False, score) for score in np.random.default_rng(0).integers(0, 4, 2000).tolist()]
     found = [int(trial.test_id[1:]) for trial in hardest_trials(of_rows(rows), 0.0)]
@@ -96,7 +95,6 @@ def test_an_infinite_score_is_infinitely_wrong():
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="all distances to +inf are alike: not ordered by score")
 @pytest.mark.parametrize("threshold", [math.inf, math.nan])
 def test_where_nobody_is_accepted_the_lowest_true_speakers_come_first(threshold):
     # So it is where rejecting everybody costs least; NaN is the threshold that even +inf misses.
@@ -105,7 +103,6 @@ def test_where_nobody_is_accepted_the_lowest_true_speakers_come_first(threshold)
     assert [trial.test_id for trial in found] == ["t2", "t3", "t0"]
 
 
-@pytest.mark.xfail(strict=True, reason="inf - inf: a RuntimeWarning")
 @pytest.mark.parametrize("threshold", [-math.inf, math.inf])
 def test_an_infinite_score_at_an_infinite_threshold_is_no_warning(threshold):
     # Thresholds of operating points begin with -inf, and end with +inf.
