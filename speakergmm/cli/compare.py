@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from speakergmm.cli.console import json_option, print_table, quiet_option, showing_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCORES_FILE = "scores.csv"
 
 SHOWN = ("eer", "min_dcf", "min_cllr", "cllr")
 
@@ -119,16 +125,30 @@ def _named(runs: tuple[Path, ...]) -> dict[str, Path]:
     from speakergmm.errors import MissingError
 
     files = {}
-    short = [run.stem if run.suffix else run.name for run in runs]
-    for run, name in zip(runs, short, strict=True):
-        file = run / "scores.csv" if run.is_dir() else run
+    for run, name in zip(runs, _short_names(runs), strict=True):
+        file = run / SCORES_FILE if run.is_dir() else run
         if run.is_dir() and not file.is_file():
             raise MissingError(
-                f"{run}: no scores.csv there; expected the output folder of a recipe, or a score "
-                "file"
+                f"{run}: no {SCORES_FILE} there; expected the output folder of a recipe, or a "
+                "score file"
             )
-        unique = name if short.count(name) == 1 else str(run)
-        if unique in files:
+        if name in files:
             raise click.UsageError(f"{run} stands there twice; compare different runs.")
-        files[unique] = file
+        files[name] = file
     return files
+
+
+def _short_names(runs: Sequence[Path]) -> list[str]:
+    """Call runs by the last parts of their paths that tell them apart."""
+    paths = []
+    for run in runs:
+        parts = run.resolve().parts
+        *folders, last = parts
+        # What every run has says nothing.
+        paths.append(folders if last == SCORES_FILE else [*folders, last.partition(".csv")[0]])
+    longest = max(map(len, paths))
+    for n in range(1, longest + 1):
+        names = ["/".join(path[-n:]) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return names

@@ -40,6 +40,9 @@ OUTPUTS = (
     METRICS_FILE, REPORT_FILE, PROVENANCE_FILE, BREAKDOWN_FILE, *DET_FILES, *CONDITIONS_FILES,
 )  # fmt: skip
 
+# How sexes are mostly written in lists; other words stay as they are.
+SEXES = {"f": "female", "m": "male"}
+
 # What was measured of each side of a trial, as a column of the breakdown; decimals of each.
 SIDE_COLUMNS = {
     "test_speech": ("seconds of speech in the test", 2),
@@ -219,7 +222,7 @@ def _column(values: NDArray[Any]) -> Column:
 def _sexes(protocol: Protocol, utterances: Utterances) -> dict[str, str] | None:
     """Tell the sex of each model and test, where the list has it for all of them."""
     found = {
-        identity: utterances[pool[0]].sex
+        identity: SEXES.get(utterances[pool[0]].sex.lower(), utterances[pool[0]].sex)
         for pools in (protocol.enrollment, protocol.tests)
         for identity, pool in pools.items()
     }

@@ -295,7 +295,8 @@ def _speakers(speakers: Sequence[SpeakerErrors], pictures: Mapping[str, Picture]
     said = (
         f"{len(rows):,} of {n:,} speakers stand out at the threshold of equal errors: goats are "
         "rejected, lambs imitated, wolves taken for others more often than the errors of all "
-        "speakers together explain (binomial, 5 % over all speakers)."
+        "speakers together explain (binomial, 5 % over all speakers). With one recording of "
+        "someone, it may be the recording."
     )
     return paragraph(said) + table(header, rows, names=[0]) + _shown(pictures, "speakers")
 
