@@ -89,7 +89,7 @@ def _draw_steps(axes: Axes, values: Floats, edges: Floats, k: int) -> Artist:
     color = COLORS[k]
     axes.stairs(
         density, edges, fill=True, facecolor="none", edgecolor=color, linewidth=0,
-        hatch=HATCHES[k], alpha=0.5,
+        hatch=HATCHES[k], alpha=0.8,
     )  # fmt: skip
     return axes.stairs(density, edges, color=color, linewidth=1.6, linestyle=STYLES[k])
 
