@@ -17,8 +17,10 @@ from speakergmm.evaluation.plots.style import (
     add_legend,
     name_axes,
     new_axes,
+    note_border,
+    say,
 )  # fmt: skip
-from speakergmm.evaluation.plots.values import ratio_sides
+from speakergmm.evaluation.plots.values import ratio_sides, visible_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 PRIORS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99)
+
+# Ends of a line that crosses every picture.
+FAR = 1e4
 
 # Losses above these are far worse than not listening; how much worse the tables tell.
 MOST_BITS, MOST_COST = 1.6, 1.5
@@ -51,10 +56,10 @@ def reliability_figure(scores: Scores) -> Figure:
     ScoreError
         When the scores have no log-likelihood ratios, or a side is empty.
     """
-    found = reliability(*ratio_sides(scores, "the reliability picture"))
-    figure, axes = new_axes(4.6)
-    ends = _ends(np.concatenate([found.given, found.found]))
-    (line,) = axes.plot(ends, ends, color=GRAY, linewidth=1.0, linestyle="--")
+    sides = ratio_sides(scores, "the reliability picture")
+    found = reliability(*sides)
+    figure, axes = new_axes(5.0)
+    (line,) = axes.plot([-FAR, FAR], [-FAR, FAR], color=GRAY, linewidth=1.0, linestyle="--")
     # An error bar is a container, which the legend takes although its types do not say so.
     handles: list[Any] = [line]
     labels = ["given = found"]
@@ -68,7 +73,15 @@ def reliability_figure(scores: Scores) -> Figure:
         )  # fmt: skip
         labels.append("similar ratios, with 95 % interval")
     else:
-        _say(axes, "no range of ratios holds trials of both kinds")
+        say(axes, "no range of ratios holds trials of both kinds")
+    low, high = visible_range(*sides)
+    near = (found.given >= low) & (found.given <= high)
+    axes.set_aspect("equal")
+    ends = _ends(np.concatenate([found.given[near], found.low, found.high]))
+    axes.set(xlim=ends, ylim=ends)
+    for is_left, beyond in ((True, found.given < low), (False, found.given > high)):
+        if beyond.any():
+            note_border(axes, f"ratios beyond: {beyond.sum()} of {len(near)} points", left=is_left)
     corners = (
         (0.02, 0.98, "left", "top", "above: same speaker\nlikelier than said"),
         (0.98, 0.02, "right", "bottom", "below: same speaker\nless likely than said"),
@@ -84,17 +97,9 @@ def reliability_figure(scores: Scores) -> Figure:
 
 
 def _ends(values: Floats) -> tuple[float, float]:
-    """Lowest and highest of the values and 0, with some air."""
-    low, high = min(0.0, *values, -1.0), max(0.0, *values, 1.0)
+    """Give the lowest and highest of the values and 0, with some air."""
+    low, high = min([-1.0, *values]), max([1.0, *values])
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
-
-
-def _say(axes: Axes, text: str) -> None:
-    """Write in the middle why there is nothing to see."""
-    axes.text(
-        0.5, 0.5, text, ha="center", va="bottom", transform=axes.transAxes, fontsize=SMALL,
-        bbox={"facecolor": "white", "edgecolor": "none"},
-    )  # fmt: skip
 
 
 def entropy_figure(scores: Scores) -> Figure:
@@ -133,7 +138,7 @@ def entropy_figure(scores: Scores) -> Figure:
 
 
 def _bits(value: Floats) -> str:
-    return f"{value[0]:.3f} bits" if math.isfinite(value[0]) else "infinite"
+    return f"{value[0]:.3f} bits" if math.isfinite(value[0]) else "infinite, not shown"
 
 
 def _draw_loss(axes: Axes, x: Floats, loss: Floats, color: str, style: str) -> list[Artist]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from speakergmm.evaluation.plots.style import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ OUTSIDE = 4.3
 
 # How the operating points of `evaluation.metrics.operating_points` are marked.
 POINT_MARKERS = {"eer": ("s", "threshold at equal errors"), "min_dcf": ("D", "minDCF threshold")}
-OTHER_MARKERS = ("^", "v", "P", "X")
+OTHER_MARKER = "^"
 
 
 def det_figure(
@@ -80,34 +81,42 @@ def det_figure(
         Points by the name of the curve and their own; drawn as open markers, on the border when a
         rate is smaller than the axes show.
     """
-    from matplotlib.lines import Line2D
-
     found = {name: detect(scores.target(), scores.nontarget()) for name, scores in curves.items()}
     marked = points or {}
     frame = _frame(found.values(), [p for of_curve in marked.values() for p in of_curve.values()])
     figure, axes = new_axes(WIDTH * frame.shape)
     diagonal = probit([LOWEST_RATE, 1 - LOWEST_RATE])
     axes.plot(diagonal, diagonal, color="0.75", linewidth=0.8, zorder=0)
-    handles: list[Artist] = []
-    labels = []
-    used: dict[str, str] = {}
+    hulls = []
     for i, (name, detection) in enumerate(found.items()):
         color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
         if bands and name in bands:
             _draw_band(axes, bands[name], color, style)
-        handles.append(_draw_curve(axes, detection, frame, color, style))
-        labels.append(_label(name, detection))
+        hulls.append(_draw_curve(axes, detection, frame, color, style))
         for kind, point in marked.get(name, {}).items():
-            used[kind] = _draw_point(axes, kind, point, frame, color)
-    if any(frame.holds(detection.eer()) for detection in found.values()):
-        handles.append(Line2D([], [], marker="o", color=GRAY, linestyle="", markersize=6))
-        labels.append("equal error rate (EER)")
-    for kind, marker in used.items():
-        handles.append(_open_marker(Line2D([], [], linestyle=""), marker, GRAY))
-        labels.append(POINT_MARKERS.get(kind, ("", kind))[1])
+            _draw_point(axes, kind, point, frame, color)
     _finish_axes(axes, frame)
-    add_legend(figure, handles, labels)
+    any_equal = any(frame.holds(detection.eer()) for detection in found.values())
+    kinds = dict.fromkeys(kind for name in found for kind in marked.get(name, {}))
+    marks, meanings = _legend_of_marks(any_equal, kinds)
+    add_legend(figure, [*hulls, *marks], [*starmap(_label, found.items()), *meanings])
     return figure
+
+
+def _legend_of_marks(any_equal: bool, kinds: Iterable[str]) -> tuple[list[Artist], list[str]]:
+    """Say what marks on all curves mean, in gray since each has its curve's color."""
+    from matplotlib.lines import Line2D
+
+    marks: list[Artist] = []
+    meanings = []
+    if any_equal:
+        marks.append(Line2D([], [], marker="o", color=GRAY, linestyle="", markersize=6))
+        meanings.append("equal error rate (EER)")
+    for kind in kinds:
+        marker, meaning = POINT_MARKERS.get(kind, (OTHER_MARKER, wrapped(kind)))
+        marks.append(_open_marker(Line2D([], [], linestyle=""), marker, GRAY))
+        meanings.append(meaning)
+    return marks, meanings
 
 
 def _label(name: str, detection: Detection) -> str:
@@ -215,13 +224,11 @@ def _draw_band(axes: Axes, band: Band, color: str, style: str) -> None:
         axes.plot(x[side], y[side], color=color, linestyle=style, linewidth=0.5, zorder=1)
 
 
-def _draw_point(axes: Axes, kind: str, point: OperatingPoint, frame: Frame, color: str) -> str:
-    """Mark an operating point, on the border when it lies beyond; give its marker."""
-    marker = POINT_MARKERS.get(kind, (OTHER_MARKERS[len(kind) % len(OTHER_MARKERS)], ""))[0]
+def _draw_point(axes: Axes, kind: str, point: OperatingPoint, frame: Frame, color: str) -> None:
+    """Mark an operating point, on the border when it lies beyond."""
     x, y = np.clip(probit(point.p_fa), *frame.x), np.clip(probit(point.p_miss), *frame.y)
     (drawn,) = axes.plot([x], [y], linestyle="", clip_on=False, zorder=5)
-    _open_marker(drawn, marker, color)
-    return marker
+    _open_marker(drawn, POINT_MARKERS.get(kind, (OTHER_MARKER, ""))[0], color)
 
 
 def _open_marker(line: Artist, marker: str, color: str) -> Artist:

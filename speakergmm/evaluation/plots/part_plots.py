@@ -9,7 +9,6 @@ from speakergmm.evaluation.plots.style import (
     FONT_SIZE,
     GRAY,
     SMALL,
-    literal,
     name_axes,
     new_axes,
     shortened,
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from speakergmm.evaluation.breakdown import Breakdown, Part
 
-NAME_LENGTH = 26
+NAME_LENGTH = 30
 # Inches: for each part, and for the axis below them.
 PART, REST = 0.42, 0.75
 
@@ -53,7 +52,7 @@ def breakdown_figure(breakdown: Breakdown) -> Figure:
     axes.set_yticks(range(len(parts)), names, fontsize=FONT_SIZE)
     # The first part on top.
     axes.set(ylim=(max(1, len(parts) - 1) + 0.6, -0.6), xlim=(0, 1.05 * highest or 1.0))
-    name_axes(axes, "equal error rate (%)", literal(shortened(breakdown.column, 40)))
+    name_axes(axes, "equal error rate (%)", shortened(breakdown.column, 40))
     return figure
 
 

@@ -12,11 +12,12 @@ from speakergmm.evaluation.plots.style import (
     COLORS,
     FONT_SIZE,
     GRAY,
-    SMALL,
     STYLES,
     add_legend,
     name_axes,
     new_axes,
+    note_border,
+    number,
 )  # fmt: skip
 from speakergmm.evaluation.plots.values import RATIO, shown_sides, visible_range
 
@@ -68,7 +69,7 @@ def histogram_figure(scores: Scores, threshold: float | None = None) -> Figure:
             labels.append(f"{KINDS[k]}: {len(side):,}")
     if threshold is not None and math.isfinite(threshold):
         handles.append(axes.axvline(threshold, color="black", linewidth=1.2, linestyle=":"))
-        labels.append(f"threshold {threshold:.3g}: accepted from here on")
+        labels.append(f"threshold {number(threshold)}: accepted from here on")
     axes.set_ylim(bottom=0)
     name_axes(axes, unit, "density (areas are 1)")
     _note_beyond(axes, sides, low, high)
@@ -88,22 +89,23 @@ def _draw_steps(axes: Axes, values: Floats, edges: Floats, k: int) -> Artist:
     color = COLORS[k]
     axes.stairs(
         density, edges, fill=True, facecolor="none", edgecolor=color, linewidth=0,
-        hatch=HATCHES[k], alpha=0.5,
+        hatch=HATCHES[k], alpha=0.8,
     )  # fmt: skip
     return axes.stairs(density, edges, color=color, linewidth=1.6, linestyle=STYLES[k])
 
 
 def _note_beyond(axes: Axes, sides: Sequence[Floats], low: float, high: float) -> None:
     """Count what lies beyond the borders, above each."""
-    for x, is_left in ((0.0, True), (1.0, False)):
+    line = 0
+    for is_left in (True, False):
         counts = [int((side < low).sum() if is_left else (side > high).sum()) for side in sides]
-        if any(counts):
-            numbers = " + ".join(f"{count:,}" for count in counts)
-            note = f"← {numbers} beyond" if is_left else f"{numbers} beyond →"
-            axes.text(
-                x, 1.02, note, transform=axes.transAxes, fontsize=SMALL, color=GRAY,
-                ha="left" if is_left else "right", va="bottom",
-            )  # fmt: skip
+        named = zip(counts, ("target", "nontarget"), strict=True)
+        note = ", ".join(f"{count:,} {kind}" for count, kind in named if count)
+        if note:
+            note_border(
+                axes, f"beyond: {note}" if is_left else f"{note} beyond", left=is_left, line=line
+            )
+            line += 1
 
 
 def tippett_figure(scores: Scores) -> Figure:
@@ -137,7 +139,7 @@ def tippett_figure(scores: Scores) -> Figure:
         labels[1] += f": misleading (1 or more) {_percent((nontarget >= 0).mean())}"
         axes.axvline(0, color=GRAY, linewidth=0.9)
         _name_ratios(axes, low, high)
-    axes.set(xlim=(low, high), ylim=(0, 102))
+    axes.set(xlim=(low, high), ylim=(-1, 102))
     reach = "trials that reach it (%)"
     name_axes(axes, "likelihood ratio" if is_ratio else unit, reach)
     add_legend(figure, handles, labels)

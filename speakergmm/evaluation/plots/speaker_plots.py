@@ -13,6 +13,8 @@ from speakergmm.evaluation.plots.style import (
     add_legend,
     name_axes,
     new_axes,
+    number,
+    say,
     shortened,
 )  # fmt: skip
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
+    from numpy.typing import NDArray
 
     from speakergmm.evaluation.speakers import SpeakerErrors
 
@@ -33,9 +36,9 @@ ANIMALS = {
     "lamb": ("s", COLORS[0], 8, "lambs: strangers accepted as them"),
     "wolf": ("D", COLORS[2], 11, "wolves: accepted as others"),
 }
-MAX_LABELS, NAME_LENGTH = 12, 18
-# Of more sheep than this those that hide each other are left out.
-MAX_SHEEP, CELLS = 600, 40
+MAX_LABELS, NAME_LENGTH = 12, 16
+# More marks of a kind than this are drawn smaller, and those that hide each other left out.
+MANY, TOO_MANY, CELLS = 60, 250, 25
 
 
 def zoo_figure(speakers: Sequence[SpeakerErrors], threshold: float) -> Figure:
@@ -54,38 +57,42 @@ def zoo_figure(speakers: Sequence[SpeakerErrors], threshold: float) -> Figure:
     placed = [s for s in speakers if math.isfinite(s.mean_target + s.mean_as_model)]
     figure, axes = new_axes(4.6)
     sheep = [s for s in placed if "sheep" in s.animals]
-    handles: list[Artist] = _draw_sheep(axes, sheep)
+    handles: list[Artist] = [*axes.plot(*_places(sheep), "o", color="0.55", markersize=3)]
     labels = [f"sheep: as most ({len(sheep):,})"]
     for animal, (marker, color, size, meaning) in ANIMALS.items():
         found = [s for s in placed if animal in s.animals]
         handles += axes.plot(
-            [s.mean_as_model for s in found], [s.mean_target for s in found], marker,
-            markersize=size, markerfacecolor="none", markeredgecolor=color, markeredgewidth=1.6,
+            *_places(found), marker, markersize=size * (1 if len(found) <= MANY else 0.6),
+            markerfacecolor="none", markeredgecolor=color,
+            markeredgewidth=1.6 if len(found) <= MANY else 1.0,
         )  # fmt: skip
         labels.append(f"{meaning} ({len(found):,})")
+    if not placed:
+        say(axes, "no speaker has finite scores of both kinds")
     if math.isfinite(threshold) and placed:
         line = axes.axhline(threshold, color="black", linewidth=0.9, linestyle=":")
         axes.axvline(threshold, color="black", linewidth=0.9, linestyle=":")
         handles.append(line)
-        labels.append(f"threshold {threshold:.3g}")
+        labels.append(f"threshold {number(threshold)}")
     missing = len(speakers) - len(placed)
     own = "mean score of own trials"
     strangers = "mean score of strangers against this speaker"
     if missing:
         strangers += f"\n(not shown: {missing:,} without finite scores of both kinds)"
     name_axes(axes, strangers, own)
-    add_legend(figure, handles, labels, columns=1)
+    add_legend(figure, handles, labels)
     _name_speakers(figure, axes, [s for s in placed if "sheep" not in s.animals])
     return figure
 
 
-def _draw_sheep(axes: Axes, sheep: Sequence[SpeakerErrors]) -> list[Artist]:
-    places = np.array([(s.mean_as_model, s.mean_target) for s in sheep]).reshape(-1, 2)
-    if len(places) > MAX_SHEEP:
+def _places(speakers: Sequence[SpeakerErrors]) -> NDArray[np.float64]:
+    """Where speakers stand, (2, S): of too many only those that an eye can tell apart."""
+    places = np.array([(s.mean_as_model, s.mean_target) for s in speakers]).reshape(-1, 2)
+    if len(places) > TOO_MANY:
         extent = np.ptp(places, axis=0)
         cells = np.round(CELLS * (places - places.min(axis=0)) / np.where(extent > 0, extent, 1))
         places = places[np.sort(np.unique(cells, axis=0, return_index=True)[1])]
-    return list(axes.plot(*places.T, "o", color="0.55", markersize=3))
+    return np.asarray(places.T)
 
 
 def _name_speakers(figure: Figure, axes: Axes, animals: Sequence[SpeakerErrors]) -> None:
@@ -112,7 +119,8 @@ def _name_speakers(figure: Figure, axes: Axes, animals: Sequence[SpeakerErrors])
         taken.append(place)
         axes.annotate(
             name, (speaker.mean_as_model, speaker.mean_target), (place.x0 - x, place.y0 - y),
-            textcoords="offset points", fontsize=SMALL, ha="left", va="bottom", color="black",
+            textcoords="offset points", fontsize=SMALL, ha="left", va="bottom",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5},
         )  # fmt: skip
 
 

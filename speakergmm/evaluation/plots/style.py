@@ -81,6 +81,28 @@ def add_legend(
     )  # fmt: skip
 
 
+def note_border(axes: Axes, note: str, *, left: bool, line: int = 0) -> None:
+    """Write above the left or the right border what lies beyond it."""
+    axes.annotate(
+        f"← {note}" if left else f"{note} →", (0 if left else 1, 1), (0, 3 + 14 * line),
+        xycoords="axes fraction", textcoords="offset points", fontsize=SMALL, color=GRAY,
+        ha="left" if left else "right", va="bottom",
+    )  # fmt: skip
+
+
+def say(axes: Axes, text: str) -> None:
+    """Write in the middle why there is nothing to see."""
+    axes.text(
+        0.5, 0.5, text, ha="center", va="bottom", transform=axes.transAxes, fontsize=SMALL,
+        bbox={"facecolor": "white", "edgecolor": "none"},
+    )  # fmt: skip
+
+
+def number(value: float) -> str:
+    """Write a number in three digits, with a true minus sign as on the axes."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
 def literal(text: str) -> str:
     """Keep dollar signs from being taken for formulas."""
     return text.replace("$", r"\$")
@@ -100,9 +122,14 @@ def shortened(name: str, most: int) -> str:
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def _drawing(figure: Figure) -> Iterator[None]:
     import matplotlib as mpl
 
+    # The layout begins at the axes' place; left where an earlier drawing put it, it would end
+    # elsewhere by a hair.
+    for axes in figure.axes:
+        if (place := axes.get_subplotspec()) is not None:
+            axes.set_subplotspec(place)
     with mpl.rc_context(SETTINGS), warnings.catch_warnings():
         # Names in scripts that the library's own font lacks: in an SVG the reader's font has them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -120,7 +147,7 @@ def save_figure(figure: Figure, path: Path | str) -> None:
     path = Path(path)
     kind = path.suffix.lstrip(".").lower()
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-    with _drawing(), writing(path) as temporary:
+    with _drawing(figure), writing(path) as temporary:
         figure.savefig(temporary, format=kind, metadata=metadata, dpi=150)
 
 
@@ -146,12 +173,13 @@ def figure_svg(figure: Figure, name: str, *, label: str) -> str:
     if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
         raise ConfigError(f"{name!r} cannot begin an id; use letters, digits and hyphens")
     text = io.BytesIO()
-    with _drawing():
+    with _drawing(figure):
         figure.savefig(text, format="svg", metadata=NO_METADATA)
     root = ET.fromstring(text.getvalue())
     for element in root.iter():
         _make_local(element, f"{name}-")
     _drop_style_sheets(root)
+    _share_styles(root)
     box = root.get("viewBox", "")
     root.attrib.clear()
     root.attrib |= {
@@ -164,19 +192,28 @@ def figure_svg(figure: Figure, name: str, *, label: str) -> str:
 def _make_local(element: ET.Element, prefix: str) -> None:
     """Prefix ids and what refers to them, drop namespaces (HTML has none), and round places."""
     element.tag = element.tag.rpartition("}")[2]
-    for key, value in list(element.attrib.items()):
-        del element.attrib[key]
+    # Indentation.
+    element.tail = None
+    if element.text is not None and not element.text.strip():
+        element.text = None
+    attributes = list(element.attrib.items())
+    element.attrib.clear()
+    for key, value in attributes:
         # ``xlink:href`` is ``href`` in SVG 2.
         short = key if key.startswith("{http://www.w3.org/XML/") else key.rpartition("}")[2]
-        if short == "id":
-            value = prefix + value  # noqa: PLW2901
-        elif short == "href":
-            value = value.replace("#", f"#{prefix}", 1)  # noqa: PLW2901
-        elif short in {"d", "x", "y"}:
-            # A hundredth of a point is finer than any print.
-            value = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", value)  # noqa: PLW2901
-            value = re.sub(r"\s*\n\s*", " ", value)  # noqa: PLW2901
-        element.set(short, value.replace("url(#", f"url(#{prefix}"))
+        element.set(short, _local_value(short, value, prefix))
+
+
+def _local_value(key: str, value: str, prefix: str) -> str:
+    if key == "id":
+        return prefix + value
+    if key == "href":
+        return value.replace("#", f"#{prefix}", 1)
+    if key in {"d", "x", "y"}:
+        # A hundredth of a point is finer than any print.
+        rounded = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", value)
+        return " ".join(rounded.split())
+    return value.replace("url(#", f"url(#{prefix}")
 
 
 def _drop_style_sheets(root: ET.Element) -> None:
@@ -185,3 +222,18 @@ def _drop_style_sheets(root: ET.Element) -> None:
         for child in list(parent):
             if child.tag == "style":
                 parent.remove(child)
+
+
+def _share_styles(root: ET.Element) -> None:
+    """Let a group of like markers say once how they look: the text becomes half as long."""
+    for group in root.iter("g"):
+        markers = group.findall("use")
+        styles = {marker.get("style", "") for marker in markers}
+        if len(markers) < 2 or len(styles) > 1:
+            continue
+        style = styles.pop()
+        # Transparency does not pass on to each marker: it would make one layer of all.
+        if not re.search(r"(^|[^-])opacity", style):
+            group.set("style", f"{group.get('style', '')} {style}".strip())
+            for marker in markers:
+                marker.attrib.pop("style", None)

@@ -45,7 +45,7 @@ def likelihood_figure(curves: Mapping[str, Sequence[float]]) -> Figure:
             linestyle=STYLES[i % len(STYLES)], marker=MARKERS[i % len(MARKERS)], markersize=5,
             markevery=max(1, len(values) // MAX_MARKERS), linewidth=1.6,
         )  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     # Not "+4.97e1" beside the axis.
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     name_axes(axes, "iteration of EM", "mean log-likelihood per frame (nats)")
