@@ -12,7 +12,7 @@ from workload import N_COMPONENTS, bare_operations, bare_product, draw_frames, r
 
 from speakergmm import CostModel, DiagonalGMM, accumulate, eer, linear_score, map_adapt
 from speakergmm.corpora import Scores, all_against_all
-from speakergmm.evaluation.bootstrap import estimates
+from speakergmm.evaluation.bootstrap import bootstrap as resample
 from speakergmm.recipes import score_lists
 from speakergmm.verification import score_trials
 
@@ -186,7 +186,7 @@ def bootstrap(work: Work) -> list[Line]:
     ours, theirs = f"eer(), {n_calls} times", "scikit-learn roc_curve"
     seconds = alternate(
         {
-            intervals: lambda: estimates(scores, CostModel(), n_resamples=n_resamples, rng=0),
+            intervals: lambda: resample(scores, [CostModel()], n_resamples, 0, jobs=1),
             sorts: repeated(n_resamples, np.argsort, scores.score),
             ours: repeated(n_calls, eer, target, nontarget),
             theirs: repeated(n_calls, roc_curve, labels, scores.score),

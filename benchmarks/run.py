@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import rows_accuracy
 import rows_em
 import rows_evidence
+import rows_intervals
 import rows_machine
 import rows_memory
 import rows_processes
@@ -49,6 +50,7 @@ ROWS = {
     "scores": rows_scores.scores,
     "evidence": rows_evidence.evidence,
     "bootstrap": rows_scoring.bootstrap,
+    "intervals": rows_intervals.intervals,
     "jobs": rows_machine.jobs,
     "files": rows_machine.files,
     "kills": rows_processes.kills,
@@ -65,6 +67,7 @@ FULL = Size(
     tests=50,
     trials=10_000_000,
     resamples=1000,
+    evaluations=500,
     files=2000,
     kills=20,
     rounds=7,
@@ -80,6 +83,7 @@ QUICK = Size(
     tests=10,
     trials=1_000_000,
     resamples=100,
+    evaluations=100,
     files=200,
     kills=3,
     rounds=5,

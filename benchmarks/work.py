@@ -42,9 +42,11 @@ class Size:
     files : int
         Recordings of one second, from file to frames.
     trials : int
-        To normalize and calibrate, and to read from a file.
+        To normalize and calibrate, to read from a file, and to compute metrics of.
     resamples : int
         Of the bootstrap.
+    evaluations : int
+        Whose intervals are held against what is known.
     kills : int
         Trainings that are killed.
     rounds, peer_rounds : int
@@ -60,6 +62,7 @@ class Size:
     tests: int
     trials: int
     resamples: int
+    evaluations: int
     files: int
     kills: int
     rounds: int

@@ -23,7 +23,7 @@ from page_tables import write_tables
 
 from speakergmm.corpora import read_scores
 from speakergmm.corpora.tables import format_table
-from speakergmm.evaluation.bootstrap import resampled_values
+from speakergmm.evaluation.bootstrap import bootstrap
 from speakergmm.features import FrontEndConfig
 from speakergmm.files import write_json, write_text
 from speakergmm.recipes import Condition, Experiment, load_recipe, load_settings
@@ -117,7 +117,6 @@ def measure(settings: dict[str, Any], corpora: Path) -> dict[str, Any]:
     for corpus in CORPORA:
         recipe = load_recipe(RECIPES / corpus)
         recipe = dataclasses.replace(recipe, settings=load_settings(None, overrides))
-        cost = recipe.settings.evaluation.cost
         with tempfile.TemporaryDirectory() as name:
             output = Path(name)
             result = Experiment(
@@ -129,11 +128,11 @@ def measure(settings: dict[str, Any], corpora: Path) -> dict[str, Any]:
                     "" if condition == CLEAN else f"conditions/{Condition.parse(condition).folder}"
                 )
                 scores = read_scores(output / place / "scores.csv")
-                _, drawn = resampled_values(scores, cost, N_RESAMPLES, 0)
+                drawn = bootstrap(scores, (), N_RESAMPLES, 0)["eer"].drawn
                 figures[corpus][condition] = {
                     split: evaluation.metrics["eer"].value
                     for split, evaluation in evaluations.items()
-                } | {"drawn": [round(values["eer"], 6) for values in drawn]}
+                } | {"drawn": drawn.round(6).tolist()}
     return figures
 
 

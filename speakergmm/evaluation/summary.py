@@ -215,10 +215,13 @@ def named_draws(draws: Mapping[str, Draws]) -> dict[str, Draws]:
     return {name: found[name] for name in METRICS if name in found}
 
 
-def metric_estimates(draws: Mapping[str, Draws]) -> dict[str, Estimate]:
+def metric_estimates(drawn: Mapping[str, Draws]) -> dict[str, Estimate]:
     """Give every metric with its interval."""
-    found = named_draws(draws)
-    estimates = {name: found[name].estimate(highest=METRICS[name]) for name in found}
+    found = named_draws(drawn)
+    estimates = {
+        name: draws.estimate(highest=METRICS[name], is_difference=name == "calibration_loss")
+        for name, draws in found.items()
+    }
     estimates["auc"] = _auc(found["auc"])
     for name in ("eer", "eer_interpolated"):
         if estimates[name].value == 0 and len(found[name].drawn):

@@ -123,6 +123,21 @@ def test_the_interval_is_seeded():
     assert decide(scores, 0.0, rng=4).p_fa.value == first.p_fa.value
 
 
+def test_speakers_who_differ_widen_the_interval():
+    # A quarter of the targets missed: all of two of eight speakers, or some of each.
+    scores = full_list(8, 4, [0.0])
+    model, test = scores.trials.model_index, scores.trials.test_index
+
+    def width(is_missed):
+        llr = np.where(scores.trials.is_target & ~is_missed, 1.0, -1.0)
+        decision = decide(Scores(scores.trials, llr, llr), 0.0)
+        assert decision.p_miss.value == 0.25
+        return decision.p_miss.high - decision.p_miss.low
+
+    assert width(test % 4 == 0) < 0.01
+    assert width(model < 2) > 0.3
+
+
 def test_thresholds_at_the_ends():
     scores = of_sides([-np.inf, 0.0, np.inf], [-np.inf, 1.0])
     assert decide(scores, -np.inf).n_fa == 2

@@ -12,7 +12,7 @@ from scipy.special import logit
 from speakergmm.errors import ScoreError
 from speakergmm.evaluation import cllr, min_cllr
 from speakergmm.evaluation.pav import fit_monotone
-from speakergmm.evaluation.roc import group_ratios, hull_groups, hull_starts, score_counts
+from speakergmm.evaluation.roc import group_ratios, hull_groups, hull_starts, score_runs
 
 LAW = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -197,10 +197,31 @@ def test_ratios_of_groups_are_their_shares_of_the_two_kinds(rows):
             assert ratio == pytest.approx(expected, abs=ROUNDING)
 
 
-def test_counts_of_scores_by_hand():
-    distinct, n_target, n_nontarget = score_counts(
-        np.array([1.0, np.inf, 1.0]), np.array([-2.0, 1.0, np.inf])
-    )
-    assert distinct.tolist() == [-2.0, 1.0, np.inf]
-    assert n_target.tolist() == [0, 2, 1]
-    assert n_nontarget.tolist() == [1, 1, 1]
+def test_runs_of_scores_by_hand():
+    # -3 and -2 are both nontargets before the first target; 1 ties; 2 and 3 stand between targets.
+    runs = score_runs([1.0, np.inf, 1.0], [-2.0, -3.0, 1.0, np.inf, 3.0, 2.0])
+    assert runs.n_target.tolist() == [0, 2, 0, 1]
+    assert runs.n_nontarget.tolist() == [2, 1, 2, 1]
+    assert runs.lowest.tolist() == [-3.0, 1.0, 2.0, np.inf]
+    assert runs.target.tolist() == [1.0, 1.0, np.inf]
+
+
+@LAW
+@given(SIDE, SIDE)
+def test_runs_hold_all_trials_and_rise(target, nontarget):
+    runs = score_runs(target, nontarget)
+    assert runs.n_target.sum() == len(target)
+    assert runs.n_nontarget.sum() == len(nontarget)
+    assert (runs.n_target + runs.n_nontarget > 0).all()
+    # No score is in two runs, and a run of two scores has no targets.
+    assert (np.diff(runs.lowest) > 0).all()
+    for g, lowest in enumerate(runs.lowest):
+        mine = [
+            {*scores[ends[g] : ends[g + 1]]}
+            for scores, ends in (
+                (runs.target, runs.target_ends),
+                (runs.nontarget, runs.nontarget_ends),
+            )
+        ]
+        assert min(mine[0] | mine[1]) == lowest
+        assert len(mine[0] | mine[1]) == 1 or not mine[0]

@@ -9,11 +9,23 @@ import math
 import numpy as np
 import pytest
 
-from speakergmm import CostModel, eer, min_dcf
+from speakergmm import CostModel, actual_dcf, eer, min_dcf
 from speakergmm.corpora import Scores, all_against_all
 from speakergmm.errors import ConfigError, ScoreError
 from speakergmm.evaluation import Estimate, EvaluationConfig, evaluate_scores
-from speakergmm.evaluation.summary import Evaluation
+from speakergmm.evaluation.cost import COST_POINTS
+from speakergmm.evaluation.metrics import (
+    auc,
+    calibration_loss,
+    diagonal_crossing,
+    p_fa_at,
+    p_miss_at,
+)
+from speakergmm.evaluation.roc import roc_convex_hull
+from speakergmm.evaluation.summary import FIXED_RATES, METRICS, Evaluation
+
+# Of sums of some dozens of rates, added up in another order.
+ROUNDING = 1e-9
 
 
 def random_scores(n_speakers=8, *, calibrated=True):
@@ -44,7 +56,85 @@ def test_numbers_are_those_of_the_list():
 
 def test_without_ratios_there_are_no_metrics_of_ratios():
     evaluation = evaluate_scores(random_scores(calibrated=False), EvaluationConfig(n_resamples=0))
-    assert set(evaluation.metrics) == {"eer", "eer_interpolated", "min_dcf", "min_cllr"}
+    assert list(evaluation.metrics) == ["eer", "eer_interpolated", "auc", "min_dcf", "min_cllr"]
+    assert all(set(point) == {"min_dcf"} for point in evaluation.points.values())
+
+
+def test_every_metric_has_an_interval_that_holds_it_and_stays_in_its_range():
+    evaluation = evaluate_scores(random_scores(), EvaluationConfig(n_resamples=50))
+    assert list(evaluation.metrics) == list(METRICS)
+    points = [found for point in evaluation.points.values() for found in point.items()]
+    for name, found in [*evaluation.metrics.items(), *points]:
+        assert 0 <= found.low <= found.value <= found.high <= METRICS[name], name
+
+
+def test_the_area_and_the_calibration_loss_are_those_of_the_list():
+    scores = random_scores()
+    evaluation = evaluate_scores(scores, EvaluationConfig(n_resamples=50))
+    is_target = scores.trials.is_target
+    area = auc(scores.target(), scores.nontarget())
+    assert evaluation.metrics["auc"].value == pytest.approx(area)
+    loss = calibration_loss(scores.llr[is_target], scores.llr[~is_target])
+    assert evaluation.metrics["calibration_loss"].value == pytest.approx(loss)
+    parts = evaluation.metrics["cllr"].value - evaluation.metrics["min_cllr"].value
+    assert loss == pytest.approx(parts)
+
+
+def test_points_are_the_mean_cost_of_known_evaluations():
+    scores = random_scores()
+    evaluation = evaluate_scores(scores, EvaluationConfig(p_target=0.3, n_resamples=0))
+    is_target = scores.trials.is_target
+    assert list(evaluation.points) == list(COST_POINTS)
+    for name, costs in COST_POINTS.items():
+        least = [min_dcf(scores.target(), scores.nontarget(), cost) for cost in costs]
+        actual = [actual_dcf(scores.llr[is_target], scores.llr[~is_target], c) for c in costs]
+        assert evaluation.points[name]["min_dcf"].value == pytest.approx(np.mean(least))
+        assert evaluation.points[name]["actual_dcf"].value == pytest.approx(np.mean(actual))
+
+
+def test_rates_of_one_error_are_given_for_rates_of_the_other():
+    scores = random_scores()
+    evaluation = evaluate_scores(scores, EvaluationConfig(n_resamples=0))
+    assert list(evaluation.p_miss_at) == list(evaluation.p_fa_at) == ["0.001", "0.01", "0.1"]
+    sides = scores.target(), scores.nontarget()
+    for rate in FIXED_RATES:
+        assert evaluation.p_miss_at[f"{rate:g}"] == p_miss_at(*sides, rate)
+        assert evaluation.p_fa_at[f"{rate:g}"] == p_fa_at(*sides, rate)
+
+
+def test_the_band_lies_around_the_curve_and_holds_the_interval_of_the_eer():
+    scores = random_scores()
+    evaluation = evaluate_scores(scores, EvaluationConfig(n_resamples=50))
+    band = evaluation.band
+    assert (np.diff(band.ratio) > 0).all()
+    assert (band.p_fa_low <= band.p_fa_high).all()
+    # The more misses are allowed for each false alarm, the fewer false alarms.
+    p_miss, p_fa = roc_convex_hull(scores.target(), scores.nontarget())
+    for ratio, low, high in zip(band.ratio, band.p_fa_low, band.p_fa_high, strict=True):
+        on_curve = diagonal_crossing(p_miss, ratio * p_fa) / ratio
+        assert low - ROUNDING <= on_curve <= high + ROUNDING
+    equal = int(np.flatnonzero(band.ratio == 1.0)[0])
+    found = evaluation.metrics["eer"]
+    assert (band.p_fa_low[equal], band.p_fa_high[equal]) == (found.low, found.high)
+    assert evaluate_scores(scores, EvaluationConfig(n_resamples=0)).band is None
+
+
+def test_without_an_error_the_rule_of_three_bounds_the_eer():
+    trials = random_scores().trials
+    perfect = Scores(trials, 5.0 * trials.is_target)
+    evaluation = evaluate_scores(perfect, EvaluationConfig(n_resamples=50))
+    # Eight speakers.
+    assert evaluation.metrics["eer"] == Estimate(0.0, 0.0, 3 / 8)
+    assert evaluation.metrics["eer_interpolated"] == Estimate(0.0, 0.0, 3 / 8)
+    without = evaluate_scores(perfect, EvaluationConfig(n_resamples=0))
+    assert without.metrics["eer"] == Estimate(0.0)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_jobs_do_not_matter(jobs):
+    config = EvaluationConfig(n_resamples=50)
+    alone = evaluate_scores(random_scores(), config, rng=1)
+    assert evaluate_scores(random_scores(), config, rng=1, jobs=jobs) == alone
 
 
 @pytest.mark.parametrize("n_resamples", [0, 20])
@@ -55,6 +145,16 @@ def test_there_and_back_through_json(n_resamples):
     assert Evaluation.from_json(json.loads(text)) == evaluation
     entry = json.loads(text)["eer"]
     assert set(entry) == ({"value", "low", "high"} if n_resamples else {"value"})
+    assert set(json.loads(text)["points"]["sre16"]["min_dcf"]) == set(entry)
+
+
+def test_an_entry_without_newer_numbers_is_read():
+    entry = evaluate_scores(random_scores(), EvaluationConfig(n_resamples=20)).to_json()
+    for name in ("auc", "calibration_loss", "points", "p_miss_at", "p_fa_at"):
+        del entry[name]
+    evaluation = Evaluation.from_json(entry)
+    assert evaluation.points == evaluation.p_miss_at == evaluation.p_fa_at == {}
+    assert set(METRICS) - set(evaluation.metrics) == {"auc", "calibration_loss"}
 
 
 def test_infinity_comes_back_from_json():
