@@ -428,8 +428,8 @@ def bootstrap(
     counts = draw_speakers(n, n_resamples, rng)
     drawn = left_out = dict.fromkeys(observed, np.empty(0))
     if len(counts):
-        progress.start("intervals", n_resamples)
         resampler = Resampler(scores, costs, ratios)
+        progress.start("intervals", n_resamples)
         drawn = resampler.values(counts, jobs=jobs, progress=progress)
         left_out = resampler.values(leave_speakers_out(n), jobs=jobs)
     return {
