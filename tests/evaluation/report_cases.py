@@ -64,15 +64,17 @@ def make_plain_report(config=FEW, **options):
     )
 
 
+def _recordings_of(identity):
+    return f"{identity}/{LONG}.flac", "a b.wav from 1 s to 2.5 s"
+
+
 def make_full_report():
     """Give a report with all of its sections."""
     result = make_analysis(columns=True, n_speakers=12)
     development = make_analysis(n_speakers=9, seed=2)
-    names = {
-        name: lambda _, name=name: (f"{name}/{LONG}.flac", "a b.wav from 1 s to 2.5 s")
-        for name in ("model_files", "test_files")
-    }
-    result = analyze(result.scores, FEW, rng=0, **names)
+    result = analyze(
+        result.scores, FEW, rng=0, model_files=_recordings_of, test_files=_recordings_of
+    )
     splits = {"development": development.evaluation, "evaluation": result.evaluation}
     worse = make_analysis(n_speakers=12, distance=0.7, seed=3).evaluation
     return ReportContents(
