@@ -63,16 +63,16 @@ def comparison(metric, *numbers):
             "eer",
             (0.0123, 0.005, 0.02, 0.0001, 0.0004),
             (
-                "old is better than new in EER by 1.23 points (95 % interval 0.50 to 2.00, p < 0.001 "
-                "over all pairs)."
+                "old is better than new in EER by 1.23 points (95 % interval 0.50 to 2.00, "
+                "p < 0.001 over all pairs)."
             ),
         ),
         (
             "auc",
             (0.01, 0.004, 0.02, 0.01, 0.03),
             (
-                "new is better than old in AUC by 0.010 (95 % interval 0.004 to 0.020, p = 0.03 over "
-                "all pairs)."
+                "new is better than old in AUC by 0.010 (95 % interval 0.004 to 0.020, "
+                "p = 0.03 over all pairs)."
             ),
         ),
         (
@@ -129,8 +129,8 @@ SPEECH = evaluation(eer=(0.05, 0.04, 0.06), min_cllr=(0.2,), auc=(0.98, 0.97, 0.
             {"eer": (0.2, 0.15, 0.25), "min_cllr": (0.6,), "auc": (0.9, 0.85, 0.95)},
             "Part of this result is the recording, not the voice.",
             (
-                "an EER of 20.00 % (15.00 % to 25.00 %), where the speech has 5.00 %: they carry 0.40 "
-                "bits about who it is, 50 % as much as the 0.80 bits of the speech."
+                "an EER of 20.00 % (15.00 % to 25.00 %), where the speech has 5.00 %: they carry "
+                "0.40 bits about who it is, 50 % as much as the 0.80 bits of the speech."
             ),
         ),
         (
