@@ -54,7 +54,8 @@ def test_result_files_agree_with_each_other(finished):
     scores = read_scores(output / "scores.csv")
     metrics = json.loads((output / "metrics.json").read_text())
     evaluation = metrics["evaluation"]
-    assert evaluation["eer"]["value"] == eer(scores.target(), scores.nontarget())
+    expected = eer(scores.target(), scores.nontarget())
+    assert evaluation["eer"]["value"] == pytest.approx(expected, rel=1e-12)
     assert evaluation["n_target"] == scores.trials.is_target.sum() == 12
     assert evaluation["n_nontarget"] == 60
     assert evaluation["eer"]["low"] <= evaluation["eer"]["value"] <= evaluation["eer"]["high"]

@@ -236,7 +236,9 @@ def test_scores_are_those_of_samples_degraded_one_by_one(
     # The condition does something.
     assert np.abs(scores.score - own.score).max() > 100 * SCORE_TOLERANCE
     metrics = json.loads((folder / "metrics.json").read_text())[split]
-    assert metrics["eer"]["value"] == eer(scores.target(), scores.nontarget())
+    assert metrics["eer"]["value"] == pytest.approx(
+        eer(scores.target(), scores.nontarget()), rel=1e-12
+    )
     calibration = json.loads((folder / "calibration.json").read_text())
     ratios = calibration["scale"] * scores.score + calibration["offset"]
     np.testing.assert_allclose(scores.llr, ratios, rtol=1e-12, atol=1e-12)
@@ -336,7 +338,7 @@ class InterruptWithin:
 
 @pytest.mark.usefixtures("leaves_nothing_half_written")
 @pytest.mark.parametrize(
-    ("text", "n"), [("multisession", 1), ("multisession", 12), ("multisession", 50), ("noise:5", 4)]
+    ("text", "n"), [("multisession", 1), ("multisession", 12), ("multisession", 36), ("noise:5", 4)]
 )
 def test_interrupted_within_a_condition_it_goes_on_to_the_same_bytes(
     many, plain, run, tmp_path, text, n
