@@ -555,7 +555,7 @@ def test_a_fusion_takes_its_systems_in_order(cli, two_systems, make_calibration)
     refuses(
         cli("evaluate", *files),
         "several score files are fused by a calibration: fit one with `calibrate`, and give it "
-        "with --calibration.",
+        "with --calibration; or set them side by side with `compare`.",
         status=2,
     )
     refuses(

@@ -571,7 +571,8 @@ def test_the_score_command_knows_the_side_of_its_trials(sided, cli, small_corpus
     assert answer.status == 0
     found, expected = read_scores(tmp_path / "scores.csv"), read_scores(output / "scores.csv")
     np.testing.assert_allclose(found.llr, expected.llr, rtol=1e-9, atol=1e-9)
-    answer = cli("evaluate", tmp_path / "scores.csv", "--calibration", output / "calibration.json")
+    answer = cli("evaluate", tmp_path / "scores.csv", "--calibration",
+                 output / "calibration.json", "--quiet")  # fmt: skip
     assert (answer.status, answer.out) == (1, "")
     assert answer.err.startswith(f"error: {output / 'calibration.json'}: needs test_speech")
     assert "which score files do not hold" in answer.err

@@ -236,7 +236,9 @@ def test_scores_are_those_of_samples_degraded_one_by_one(
     # The condition does something.
     assert np.abs(scores.score - own.score).max() > 100 * SCORE_TOLERANCE
     metrics = json.loads((folder / "metrics.json").read_text())[split]
-    assert metrics["eer"]["value"] == eer(scores.target(), scores.nontarget())
+    assert metrics["eer"]["value"] == pytest.approx(
+        eer(scores.target(), scores.nontarget()), rel=1e-12
+    )
     calibration = json.loads((folder / "calibration.json").read_text())
     ratios = calibration["scale"] * scores.score + calibration["offset"]
     np.testing.assert_allclose(scores.llr, ratios, rtol=1e-12, atol=1e-12)
@@ -336,7 +338,7 @@ class InterruptWithin:
 
 @pytest.mark.usefixtures("leaves_nothing_half_written")
 @pytest.mark.parametrize(
-    ("text", "n"), [("multisession", 1), ("multisession", 12), ("multisession", 50), ("noise:5", 4)]
+    ("text", "n"), [("multisession", 1), ("multisession", 12), ("multisession", 36), ("noise:5", 4)]
 )
 def test_interrupted_within_a_condition_it_goes_on_to_the_same_bytes(
     many, plain, run, tmp_path, text, n
@@ -650,7 +652,7 @@ def test_report_has_a_section_with_each_condition(many, plain):
         assert cells[0] == f"{100 * rate.value:.2f} %"
         assert cells[1] == f"{100 * rate.low:.2f} % to {100 * rate.high:.2f} %"
         assert cells[2:] == [f"{metrics[m].value:.3f}" for m in ("min_dcf", "min_cllr", "cllr")]
-    assert not re.search(r"""(src|href)\s*=\s*["']?(?!["'#])|url\((?!#)|@import""", text)
+    assert not re.search(r"""(src|href)\s*=\s*["']?(?!["'#]|data:)|url\((?!#)|@import""", text)
     alone = Page((plain[0] / "report.html").read_text(encoding="utf-8"))
     assert "Under other conditions" not in alone.headings
     assert [h for h in page.headings if h != "Under other conditions"] == alone.headings
