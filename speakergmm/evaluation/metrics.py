@@ -121,23 +121,21 @@ class Detection:
 
     def _equal_point(self) -> OperatingPoint:
         """Find the threshold at which the two rates are closest to each other."""
-        points, (misses, false_alarms) = self.runs.points(), self.rates
-        i = int(np.argmax(misses >= false_alarms))
-        scores = self.runs.nontarget
-        # The run before the crossing may hold many distinct scores of nontargets: look inside.
-        first, last = self.runs.nontarget_ends[i - 1 : i + 1]
-        wanted = first + int((false_alarms[i - 1] - misses[i - 1]) * len(scores))
-        near = scores[min(max(wanted, first), last - 1)] if first < last else np.nan
-        candidates = [
-            OperatingPoint(float(points.threshold[k]), float(misses[k]), float(false_alarms[k]))
-            for k in (i - 1, i)
-        ]
-        for side in ("left", "right"):
-            place = int(np.searchsorted(scores, near, side=side))
-            if misses[i] == misses[i - 1] and first < place < last:
-                p_fa = (len(scores) - place) / len(scores)
-                candidates.append(OperatingPoint(float(scores[place]), float(misses[i]), p_fa))
-        return min(candidates, key=lambda point: abs(point.p_miss - point.p_fa))
+        points, runs = self.runs.points(), self.runs
+        i = int(np.argmax(points.p_miss >= points.p_fa))
+        near = slice(i - 1, i + 1)
+        threshold, p_miss, p_fa = points.threshold[near], points.p_miss[near], points.p_fa[near]
+        if p_miss[0] == p_miss[1]:
+            # A run of nontargets alone, each of whose distinct scores is a threshold as well.
+            first, last = runs.nontarget_ends[near]
+            inside = runs.nontarget[first:last]
+            starts = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+            n_accepted = len(runs.nontarget) - first - starts
+            threshold = np.append(threshold, inside[starts])
+            p_miss = np.append(p_miss, np.full(len(starts), p_miss[0]))
+            p_fa = np.append(p_fa, n_accepted / len(runs.nontarget))
+        best = int(np.argmin(np.abs(p_miss - p_fa)))
+        return OperatingPoint(float(threshold[best]), float(p_miss[best]), float(p_fa[best]))
 
 
 def detect(target: ArrayLike, nontarget: ArrayLike) -> Detection:

@@ -55,6 +55,9 @@ FINE, COARSE = 0.01, 0.02
 # Rates of 0 and 1, which are infinitely far away, lie so far out: beyond all axes.
 OUTSIDE = 4.3
 
+# Inches for the axis and its label, which the layout does not keep free by itself.
+LABEL_ROOM = 0.3
+
 # How the operating points of `evaluation.metrics.operating_points` are marked.
 POINT_MARKERS = {"eer": ("s", "threshold at equal errors"), "min_dcf": ("D", "minDCF threshold")}
 OTHER_MARKER = "^"
@@ -84,7 +87,8 @@ def det_figure(
     found = {name: detect(scores.target(), scores.nontarget()) for name, scores in curves.items()}
     marked = points or {}
     frame = _frame(found.values(), [p for of_curve in marked.values() for p in of_curve.values()])
-    figure, axes = new_axes(WIDTH * frame.shape)
+    # Axes of equal scales must not need all of the height, or their label would be cut off.
+    figure, axes = new_axes(WIDTH * frame.shape + LABEL_ROOM)
     diagonal = probit([LOWEST_RATE, 1 - LOWEST_RATE])
     axes.plot(diagonal, diagonal, color="0.75", linewidth=0.8, zorder=0)
     hulls = []

@@ -52,7 +52,8 @@ def breakdown_figure(breakdown: Breakdown) -> Figure:
     axes.set_yticks(range(len(parts)), names, fontsize=FONT_SIZE)
     # The first part on top.
     axes.set(ylim=(max(1, len(parts) - 1) + 0.6, -0.6), xlim=(0, 1.05 * highest or 1.0))
-    name_axes(axes, "equal error rate (%)", shortened(breakdown.column, 40))
+    # Below, where a long name has room.
+    name_axes(axes, f"equal error rate (%) by {shortened(breakdown.column, 40)}", "")
     return figure
 
 

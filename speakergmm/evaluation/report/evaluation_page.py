@@ -176,7 +176,8 @@ def _number_table(split: str, evaluation: Evaluation, cost: CostModel) -> str:
         for name, label in LABELS.items()
         if name in evaluation.metrics
     ]
-    return table(("", "value", "95 % interval", "how to read it"), rows, split, long=[3])
+    header = ("", "value", "95 % interval", "how to read it")
+    return table(header, rows, split, long=[3], kind="read")
 
 
 def _points_table(evaluation: Evaluation) -> str:
@@ -218,7 +219,7 @@ def _rates_table(evaluation: Evaluation) -> str:
     if not rows:
         return ""
     header = ("false alarms at most", "misses", "how to read it")
-    return table(header, rows, "Misses at a fixed rate of false alarms", long=[2])
+    return table(header, rows, "Misses at a fixed rate of false alarms", long=[2], kind="read")
 
 
 def _probe(result: Evaluation, probe: Evaluation | None) -> str:

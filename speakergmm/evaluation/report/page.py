@@ -28,6 +28,10 @@ th, td { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); t
   vertical-align: top; overflow-wrap: normal; }
 td.number { white-space: nowrap; } td.long { min-width: 16rem; }
 td.name { overflow-wrap: anywhere; min-width: 8rem; }
+@media (max-width: 40rem) { .read thead { display: none; }
+  .read tr { display: flex; flex-wrap: wrap; border-bottom: 1px solid var(--line); }
+  .read td { border: 0; padding-bottom: .1rem; } .read td:first-child { font-weight: 600; }
+  .read td.long { flex-basis: 100%; min-width: 0; padding: 0 0 .4rem; } }
 caption { text-align: left; font-weight: 600; padding: .8rem 0 .2rem; }
 .figures { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
@@ -67,6 +71,7 @@ def table(
     *,
     long: Sequence[int] = (),
     names: Sequence[int] = (),
+    kind: str = "",
 ) -> str:
     """Make a table that scrolls by itself where it is too wide.
 
@@ -74,6 +79,8 @@ def table(
     ----------
     long, names : sequence of int
         Columns of sentences, and of names that may be broken anywhere; the others stay on one line.
+    kind : str
+        ``"read"`` for rows that end with a sentence: on a narrow page that stands below the rest.
     """
     kinds = dict.fromkeys(long, "long") | dict.fromkeys(names, "name")
     head = "".join(f'<th scope="col">{text(cell)}</th>' for cell in header)
@@ -88,7 +95,7 @@ def table(
     )
     title = f"<caption>{text(caption)}</caption>" if caption else ""
     return (
-        f'<div class="wide"><table>{title}<thead><tr>{head}</tr></thead>'
+        f'<div class="wide"><table{_class(kind)}>{title}<thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
