@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from speakergmm.evaluation import (
         CostModel,
         actual_dcf,
+        auc,
+        calibration_loss,
         cllr,
         eer,
         eer_interpolated,
         min_cllr,
         min_dcf,
+        p_fa_at,
+        p_miss_at,
     )
     from speakergmm.features import FrameStore, FrontEnd, FrontEndConfig
     from speakergmm.gmm import (
@@ -48,7 +52,8 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "speakergmm.evaluation": (
-        "CostModel", "actual_dcf", "cllr", "eer", "eer_interpolated", "min_cllr", "min_dcf",
+        "CostModel", "actual_dcf", "auc", "calibration_loss", "cllr", "eer", "eer_interpolated",
+        "min_cllr", "min_dcf", "p_fa_at", "p_miss_at",
     ),
     "speakergmm.features": ("FrameStore", "FrontEnd", "FrontEndConfig"),
     "speakergmm.gmm": (
@@ -78,6 +83,8 @@ __all__ = [
     "accumulate",
     "actual_dcf",
     "as_norm",
+    "auc",
+    "calibration_loss",
     "cllr",
     "eer",
     "eer_interpolated",
@@ -88,6 +95,8 @@ __all__ = [
     "map_adapt",
     "min_cllr",
     "min_dcf",
+    "p_fa_at",
+    "p_miss_at",
     "s_norm",
     "t_norm",
     "train_ubm",

@@ -120,12 +120,16 @@ def _named(runs: tuple[Path, ...]) -> dict[str, Path]:
     Raises
     ------
     MissingError
-        When a folder has no scores.
+        When there is no such run, or a folder has no scores.
     """
     from speakergmm.errors import MissingError
 
     files = {}
     for run, name in zip(runs, _short_names(runs), strict=True):
+        if not run.exists():
+            raise MissingError(
+                f"{run}: no such run; expected the output folder of a recipe, or a score file"
+            )
         file = run / SCORES_FILE if run.is_dir() else run
         if run.is_dir() and not file.is_file():
             raise MissingError(

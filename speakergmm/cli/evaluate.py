@@ -176,7 +176,10 @@ def _read(files: Sequence[Path], trials: Path | None, columns: Sequence[str]) ->
     labels: Trials | None = None
     if trials is not None:
         theirs = set(read_extra_columns(trials))
-        labels = read_trial_labels(trials, columns=[c for c in columns if c in theirs])
+        # What neither has is looked for here, where columns usually are.
+        own = set(read_extra_columns(files[0])) if columns else set()
+        wanted = [c for c in columns if c in theirs or c not in own]
+        labels = read_trial_labels(trials, columns=wanted)
     every = [
         read_scores(
             file,

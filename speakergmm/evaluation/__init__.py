@@ -5,12 +5,17 @@ from speakergmm.evaluation.cost import COST_POINTS, CostModel, cost_point
 from speakergmm.evaluation.metrics import (
     OperatingPoint,
     actual_dcf,
+    auc,
+    calibration_loss,
     cllr,
+    detect,
     eer,
     eer_interpolated,
     min_cllr,
     min_dcf,
     operating_points,
+    p_fa_at,
+    p_miss_at,
 )
 from speakergmm.evaluation.summary import Evaluation, EvaluationConfig, evaluate_scores
 
@@ -22,12 +27,17 @@ __all__ = [
     "EvaluationConfig",
     "OperatingPoint",
     "actual_dcf",
+    "auc",
+    "calibration_loss",
     "cllr",
     "cost_point",
+    "detect",
     "eer",
     "eer_interpolated",
     "evaluate_scores",
     "min_cllr",
     "min_dcf",
     "operating_points",
+    "p_fa_at",
+    "p_miss_at",
 ]

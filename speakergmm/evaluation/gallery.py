@@ -42,7 +42,8 @@ class Picture:
     @property
     def svg(self) -> str:
         """The figure as SVG that can stand in a page beside others."""
-        return figure_svg(self.figure, self.name, label=self.caption)
+        # Sections of a page have names of the same kind.
+        return figure_svg(self.figure, f"picture-{self.name}", label=self.caption)
 
 
 def det_picture(analyses: Mapping[str, Analysis]) -> Picture:

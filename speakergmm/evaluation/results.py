@@ -12,7 +12,7 @@ from speakergmm.evaluation.report import (
     write_comparison,
     write_report,
 )
-from speakergmm.files import file_digest, write_json, write_text
+from speakergmm.files import file_digest, remove, write_json, write_text
 from speakergmm.gmm.model_file import software_versions
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ def write_evaluation(
     write_json(folder / METRICS_FILE, metrics)
     if breakdown is not None:
         write_json(folder / BREAKDOWN_FILE, breakdown)
+    else:
+        # What an earlier run left is of other numbers.
+        remove(folder / BREAKDOWN_FILE)
     found = analysis.evaluation
     data = {
         "scores": files[0].name,

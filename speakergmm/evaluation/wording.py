@@ -28,6 +28,11 @@ MOST_TIMES = 1_000_000
 
 # From this EER on, what pauses tell is of little use.
 WEAK_CUE = 0.3
+ADVICE = (
+    "The room and the microphone of a speaker are the same in enrollment and test here; where they "
+    "change, expect more errors."
+)
+WEAK_ADVICE = "It may be the room, or weak sounds of speech that were thrown away with the pauses."
 
 PERCENT = frozenset({"eer", "eer_interpolated"})
 BITS = frozenset({"min_cllr", "cllr", "calibration_loss"})
@@ -54,7 +59,9 @@ def one_in(rate: float) -> str:
     """Say a rate as "one in so many"."""
     if rate <= 0:
         return "none"
-    return f"about one in {1 / rate:.0f}" if rate < 0.4 else "almost every second"
+    if rate < 0.4:
+        return f"about one in {1 / rate:.0f}"
+    return "almost one in 2" if rate < 0.5 else f"about {10 * rate:.0f} of 10"
 
 
 def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
@@ -68,7 +75,8 @@ def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
     sentences = {
         "eer": (
             "At the threshold where both errors are equally frequent, "
-            f"{one_in(value)} true speakers is rejected and {one_in(value)} strangers accepted."
+            f"{one_in(value)} true speakers {'is' if value < 0.5 else 'are'} rejected and "
+            f"{one_in(value)} strangers accepted."
         ),
         "eer_interpolated": (
             "The same by straight lines between neighboring thresholds, as most papers report it."
@@ -165,16 +173,17 @@ def probe_sentence(speech: Evaluation, pauses: Evaluation) -> str:
             f"away tell the speakers apart no better than chance (EER {shown}; 50 % is chance)."
         )
     bits, all_bits = (1 - evaluation.metrics["min_cllr"].value for evaluation in (pauses, speech))
-    share = f", {100 * bits / all_bits:.0f} % as much as the {all_bits:.2f} bits of the speech"
-    carried = f"{bits:.2f} bits about who it is{share if all_bits > 0 else ''}"
+    share = ""
+    if all_bits > 0:
+        share = f", {100 * bits / all_bits:.0f} % as much as the {all_bits:.2f} bits of the speech"
+    carried = f"{bits:.2f} bits about who it is{share}"
     own = format_value("eer", speech.metrics["eer"].value)
-    much = "A small part" if rate.value > WEAK_CUE else "Part"
+    is_weak = rate.value > WEAK_CUE
     return (
-        f"{much} of this result is the recording, not the voice. The frames that voice activity "
-        f"detection threw away, in which nobody speaks, tell the speakers apart by themselves with "
-        f"an EER of {shown}, where the speech has {own}: they carry {carried}. The room and "
-        "the microphone of a speaker are the same in enrollment and test here; where they change, "
-        "expect more errors."
+        f"{'A small part' if is_weak else 'Part'} of this result is the recording, not the voice. "
+        "The frames that voice activity detection threw away, in which nobody speaks, tell the "
+        f"speakers apart by themselves with an EER of {shown}, where the speech has {own}: they "
+        f"carry {carried}. {WEAK_ADVICE if is_weak else ADVICE}"
     )
 
 

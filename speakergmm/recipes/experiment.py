@@ -251,12 +251,17 @@ class Experiment:
 
 
 def on_pauses(recipe: Recipe) -> Recipe:
-    """Give the recipe that keeps what voice activity detection throws away."""
+    """Give the recipe that keeps what voice activity detection throws away.
+
+    Without score normalization: a side of few pauses may say nothing about the cohort.
+    """
     front_end = recipe.settings.front_end
     vad = "energy" if front_end.vad == "none" else front_end.vad
     return replace(
         recipe,
         settings=replace(
-            recipe.settings, front_end=replace(front_end, vad=vad, vad_keeps="pauses")
+            recipe.settings,
+            front_end=replace(front_end, vad=vad, vad_keeps="pauses"),
+            score_normalization=replace(recipe.settings.score_normalization, method="none"),
         ),
     )

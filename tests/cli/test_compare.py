@@ -143,7 +143,10 @@ def test_the_cost_model_is_taken(cli, good, bad):
 def test_runs_that_cannot_be_compared(cli, good, bad, tmp_path):
     refuses(cli("compare", good, *QUICK), "there is one run; give two or more", status=2)
     refuses(cli("compare", good, good, *QUICK), "stands there twice", status=2)
-    refuses(cli("compare", good, tmp_path / "none", *QUICK), "none: no such file")
+    refuses(
+        cli("compare", good, tmp_path / "none", *QUICK),
+        "none: no such run; expected the output folder",
+    )
     (tmp_path / "folder").mkdir()
     refuses(cli("compare", tmp_path / "folder", good, *QUICK), "folder: no scores.csv there")
     short = tmp_path / "short.csv"

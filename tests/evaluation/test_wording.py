@@ -191,9 +191,9 @@ def test_a_rate_in_words():
     assert one_in(0) == "none"
     assert one_in(0.01) == "about one in 100"
     assert one_in(0.34) == "about one in 3"
-    assert one_in(0.48) == "almost every second"
+    assert one_in(0.48) == "almost one in 2"
 
 
 @pytest.mark.parametrize("rate", [0.6, 0.75, 0.95, 1.0])
-def test_more_than_half_is_not_almost_every_second(rate):
+def test_more_than_half_is_not_almost_one_in_2(rate):
     assert "second" not in one_in(rate)

@@ -208,7 +208,7 @@ def _rates_table(evaluation: Evaluation) -> str:
             f"{100 * float(rate):g} %",
             format_value("eer", value),
             f"When no more than {100 * float(rate):g} % of strangers may be accepted, "
-            f"{one_in(value)} true speakers is rejected."
+            f"{one_in(value)} true speakers {'is' if value < 0.5 else 'are'} rejected."
             if value
             else f"No true speaker need be rejected to keep out all but {100 * float(rate):g} % of "
             "strangers.",

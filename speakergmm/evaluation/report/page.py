@@ -26,7 +26,7 @@ nav { font-size: .9rem; } nav a { margin-right: .9rem; white-space: nowrap; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; overflow-wrap: normal; }
-td.number { white-space: nowrap; } td.long { min-width: 16rem; }
+td.number { white-space: nowrap; } td.long { min-width: 16rem; overflow-wrap: anywhere; }
 td.name { overflow-wrap: anywhere; min-width: 8rem; }
 @media (max-width: 40rem) { .read thead { display: none; }
   .read tr { display: flex; flex-wrap: wrap; border-bottom: 1px solid var(--line); }
