@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from speakergmm.cli.console import json_option, print_table, quiet_option, showing_progress
+from speakergmm.cli.cost_options import cost_options, evaluation_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +27,7 @@ SHOWN = ("eer", "min_dcf", "min_cllr", "cllr")
     required=True,
     type=click.Path(path_type=Path),
 )
-@click.option("--p-target", type=float, help="Prior of the cost model.  [default: 0.01]")
-@click.option("--c-miss", type=float, help="Cost of a miss.  [default: 1]")
-@click.option("--c-fa", type=float, help="Cost of a false alarm.  [default: 1]")
-@click.option("--resamples", type=int, help="For the intervals; 0: none.  [default: 1000]")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@cost_options
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -45,6 +42,7 @@ def compare(
     p_target: float | None,
     c_miss: float | None,
     c_fa: float | None,
+    point: str | None,
     resamples: int | None,
     seed: int,
     output: Path | None,
@@ -63,7 +61,7 @@ def compare(
       speakergmm compare out/baseline out/new --json
     """
     from speakergmm.corpora import align_scores, read_scores
-    from speakergmm.evaluation import EvaluationConfig, evaluate_scores
+    from speakergmm.evaluation import evaluate_scores
     from speakergmm.evaluation.analysis import Analysis
     from speakergmm.evaluation.comparison import compare_scores
     from speakergmm.evaluation.results import comparison_json, write_compared
@@ -76,8 +74,7 @@ def compare(
 
     if len(runs) < 2:
         raise click.UsageError("there is one run; give two or more to compare.")
-    given = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa, "n_resamples": resamples}
-    config = EvaluationConfig(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    config = evaluation_config(p_target, c_miss, c_fa, point, resamples)
     files = _named(runs)
     with showing_progress(quiet=quiet) as progress:
         progress.start("reading", len(files))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +14,8 @@ from speakergmm.cli.console import (
     quiet_option,
     showing_progress,
 )
-from speakergmm.cli.scoring_options import (
-    calibration_option,
-)
+from speakergmm.cli.cost_options import cost_options, evaluation_config
+from speakergmm.cli.scoring_options import calibration_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,16 +48,7 @@ POINTS = {"eer": "both errors are equally frequent", "min_dcf": "the cost is low
     metavar="COLUMN",
     help="Break the numbers down by this column of SCORES or of --trials; may be repeated.",
 )
-@click.option("--p-target", type=float, help="Prior of the cost model.  [default: 0.01]")
-@click.option("--c-miss", type=float, help="Cost of a miss.  [default: 1]")
-@click.option("--c-fa", type=float, help="Cost of a false alarm.  [default: 1]")
-@click.option(
-    "--point",
-    metavar="NAME",
-    help="Cost model of a well-known evaluation instead: sre08, sre10, voxceleb, voxsrc.",
-)
-@click.option("--resamples", type=int, help="For the intervals; 0: none.  [default: 1000]")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@cost_options
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -115,7 +105,7 @@ def evaluate(
             "several score files are fused by a calibration: fit one with `calibrate`, and give it "
             "with --calibration; or set them side by side with `compare`."
         )
-    config = _config(p_target, c_miss, c_fa, point, resamples)
+    config = evaluation_config(p_target, c_miss, c_fa, point, resamples)
     with showing_progress(quiet=quiet) as progress:
         progress.start(f"reading {files[0].name}")
         systems = _read(files, trials, columns)
@@ -141,32 +131,6 @@ def evaluate(
     _print(files[0].stem, analysis, config)
     if output is not None:
         click.echo(f"Report: {output / 'report.html'}")
-
-
-def _config(
-    p_target: float | None,
-    c_miss: float | None,
-    c_fa: float | None,
-    point: str | None,
-    resamples: int | None,
-) -> EvaluationConfig:
-    from speakergmm.evaluation import EvaluationConfig, cost_point
-
-    given: dict[str, Any] = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa}
-    given = {name: value for name, value in given.items() if value is not None}
-    if point is not None:
-        if given:
-            raise click.UsageError("--point has a cost model of its own; give no other.")
-        costs = cost_point(point)
-        if len(costs) > 1:
-            raise click.UsageError(
-                f"{point} is the mean over several cost models, which has no threshold of its own; "
-                "it is among the points of --json and of the report."
-            )
-        given = {name: getattr(costs[0], name) for name in ("p_target", "c_miss", "c_fa")}
-    if resamples is not None:
-        given["n_resamples"] = resamples
-    return EvaluationConfig(**given)
 
 
 def _read(files: Sequence[Path], trials: Path | None, columns: Sequence[str]) -> list[Scores]:
