@@ -68,9 +68,11 @@ def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
     """Say in one sentence how to read a metric's value."""
     value = evaluation.metrics[name].value
     if name == "eer" and value == 0:
+        n = evaluation.n_target
+        which = f"Every one of the {n:,} same-speaker trials" if n > 1 else "The same-speaker trial"
         return (
-            f"Every one of the {evaluation.n_target:,} same-speaker trials scored above every "
-            "different-speaker trial: too few or too easy trials to measure an error rate."
+            f"{which} scored above every different-speaker trial: too few or too easy trials to "
+            "measure an error rate."
         )
     sentences = {
         "eer": (

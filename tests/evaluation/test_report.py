@@ -200,7 +200,7 @@ def test_one_speaker_and_strangers_are_enough():
     analysis = analyze(Scores(trials, np.array([1.0, 0.0])), FEW)
     contents = dataclasses.replace(make_plain_report(), analyses={"one": analysis})
     said = "".join(Page(render_report(contents)).said)
-    assert "Every one of the 1 same-speaker trials scored above every" in said
+    assert "The same-speaker trial scored above every different-speaker trial" in said
     assert "No trial is decided wrongly" in said
 
 
