@@ -41,7 +41,9 @@ def picture(browser: str, page: Path, path: Path) -> None:
     height = round(drawn.height * PICTURE_WIDTH / drawn.width)
     small = drawn.resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    small.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Lines have few pixels: by their number, grays would take all colors.
+    few = small.quantize(COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 def main(corpora: Path) -> None:
