@@ -17,7 +17,7 @@ measured: see ``intervals`` in the benchmarks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,28 +70,46 @@ class Draws:
     drawn: NDArray[np.float64]
     left_out: NDArray[np.float64]
     n_speakers: int
+    is_free_of_bias: bool = False
+
+    @property
+    def optimism(self) -> float:
+        """By which factor resamples are to be made worse to lie about the population's number."""
+        mean = float(self.drawn.mean()) if len(self.drawn) else 0.0
+        if self.is_free_of_bias or not math.isfinite(mean) or mean == 0:
+            return 1.0
+        return float((self.observed / mean) ** OPTIMISM)
+
+    def without_bias(self) -> NDArray[np.float64]:
+        """Resamples (R,) as they would be about the population's number, in rising order."""
+        return np.asarray(np.sort(self.drawn) * self.optimism)
 
     def minus(self, other: Draws) -> Draws:
-        """Give the difference to a number in the same resamples, for a paired comparison."""
+        """Give the difference to another metric of the same system, both freed of their bias."""
         return Draws(
             float(_difference(self.observed, other.observed)),
-            _difference(self.drawn, other.drawn),
+            _difference(self.drawn * self.optimism, other.drawn * other.optimism),
             _difference(self.left_out, other.left_out),
             self.n_speakers,
+            is_free_of_bias=True,
         )
 
-    def without_bias(self, *, is_difference: bool = False) -> NDArray[np.float64]:
-        """Resamples as they would be about the population's number, in rising order.
+    def compared_to(self, other: Draws) -> Draws:
+        """Give the difference to the same metric of another system, in the same resamples.
 
-        What is never negative is scaled; a difference is shifted.
+        Two systems on the same trials are too optimistic by about the same factor, and so is their
+        difference: it is scaled back by the factor of both together, about what was observed.
         """
-        drawn = np.sort(self.drawn)
-        mean = float(drawn.mean())
-        if not math.isfinite(mean) or (mean == 0 and not is_difference):
-            return np.asarray(drawn)
-        if is_difference:
-            return np.asarray(drawn + 2 * (self.observed - mean))
-        return np.asarray(drawn * (self.observed / mean) ** OPTIMISM)
+        both = replace(
+            self, observed=self.observed + other.observed, drawn=self.drawn + other.drawn
+        )
+        observed = float(_difference(self.observed, other.observed))
+        drawn = _difference(self.drawn, other.drawn) * both.optimism
+        mean = float(drawn.mean()) if len(drawn) else math.nan
+        if math.isfinite(mean) and math.isfinite(observed):
+            drawn = drawn + (observed - mean)
+        left_out = _difference(self.left_out, other.left_out)
+        return Draws(observed, drawn, left_out, self.n_speakers, is_free_of_bias=True)
 
     @property
     def acceleration(self) -> float:
@@ -102,7 +120,7 @@ class Draws:
         scale = float((away**2).sum()) ** 1.5
         return float((away**3).sum()) / (6 * scale) if scale > 0 else 0.0
 
-    def interval(self, *, is_difference: bool = False) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float]:
         """Give the 95 % interval; see the head of this module."""
         from scipy.special import ndtr, stdtrit
 
@@ -111,12 +129,10 @@ class Draws:
         shares = [float(ndtr(z / (1 - self.acceleration * z))) for z in (-float(far), float(far))]
         # A value that was drawn, never one between two: there is none between a number and
         # infinity.
-        low, high = np.quantile(
-            self.without_bias(is_difference=is_difference), shares, method="inverted_cdf"
-        )
+        low, high = np.quantile(self.without_bias(), shares, method="inverted_cdf")
         return float(low), float(high)
 
-    def estimate(self, *, highest: float = math.inf, is_difference: bool = False) -> Estimate:
+    def estimate(self, *, highest: float = math.inf) -> Estimate:
         """Give the number with its interval, between 0 and the highest that it can be.
 
         None where nothing was drawn, or nothing else than 0: resamples do not have what is not
@@ -124,7 +140,7 @@ class Draws:
         """
         if not self.drawn.any():
             return Estimate(self.observed)
-        low, high = self.interval(is_difference=is_difference)
+        low, high = self.interval()
         # What was observed is always possible.
         low, high = min(low, self.observed), max(high, self.observed)
         return Estimate(self.observed, max(0.0, low), min(highest, high))
@@ -133,7 +149,7 @@ class Draws:
         """Two-sided p-value of a difference being 0: where the interval would just reach it."""
         from scipy.special import ndtri, stdtr
 
-        drawn, n = self.without_bias(is_difference=True), self.n_speakers
+        drawn, n = self.without_bias(), self.n_speakers
         if not (drawn != 0).any():
             return 1.0
         below = (drawn < 0).sum() + 0.5 * (drawn == 0).sum()

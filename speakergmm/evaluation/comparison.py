@@ -157,10 +157,10 @@ def _differences(first: Mapping[str, Draws], second: Mapping[str, Draws]) -> dic
 
 
 def _difference(first: Draws, second: Draws) -> Difference:
-    difference = second.minus(first)
+    difference = second.compared_to(first)
     if len(difference.drawn) == 0 or not np.isfinite(difference.drawn).all():
         return Difference(difference.observed)
-    low, high = difference.interval(is_difference=True)
+    low, high = difference.interval()
     # What was observed is always possible.
     low, high = min(low, difference.observed), max(high, difference.observed)
     return Difference(difference.observed, low, high, difference.p_value())

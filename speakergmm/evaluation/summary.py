@@ -218,10 +218,7 @@ def named_draws(draws: Mapping[str, Draws]) -> dict[str, Draws]:
 def metric_estimates(drawn: Mapping[str, Draws]) -> dict[str, Estimate]:
     """Give every metric with its interval."""
     found = named_draws(drawn)
-    estimates = {
-        name: draws.estimate(highest=METRICS[name], is_difference=name == "calibration_loss")
-        for name, draws in found.items()
-    }
+    estimates = {name: draws.estimate(highest=METRICS[name]) for name, draws in found.items()}
     estimates["auc"] = _auc(found["auc"])
     for name in ("eer", "eer_interpolated"):
         if estimates[name].value == 0 and len(found[name].drawn):

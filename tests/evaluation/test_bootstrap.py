@@ -344,38 +344,38 @@ def test_an_estimate_holds_what_was_observed_and_stays_in_its_range(seed, n_spea
 
 @LAW
 @given(SEED, st.sampled_from([0.001, 0.5, 3.0, 1e6]))
-@pytest.mark.parametrize("is_difference", [False, True])
-def test_a_change_of_unit_changes_the_unit_of_the_interval(is_difference, seed, scale):
-    draws = skewed_draws(seed)
-    scaled = Draws(scale * draws.observed, scale * draws.drawn, scale * draws.left_out, 20)
-    low, high = draws.interval(is_difference=is_difference)
+@pytest.mark.parametrize("is_free", [False, True])
+def test_a_change_of_unit_changes_the_unit_of_the_interval(is_free, seed, scale):
+    draws = dataclasses.replace(skewed_draws(seed), is_free_of_bias=is_free)
+    scaled = Draws(scale * draws.observed, scale * draws.drawn, scale * draws.left_out, 20, is_free)
+    low, high = draws.interval()
     expected = scale * low, scale * high
-    assert scaled.interval(is_difference=is_difference) == pytest.approx(expected)
+    assert scaled.interval() == pytest.approx(expected)
     assert scaled.p_value() == pytest.approx(draws.p_value())
 
 
 @LAW
 @given(SEED, st.floats(-10, 10))
 def test_the_interval_of_a_difference_moves_with_the_difference(seed, shift):
-    draws = skewed_draws(seed)
-    moved = Draws(draws.observed + shift, draws.drawn + shift, draws.left_out + shift, 20)
-    low, high = draws.interval(is_difference=True)
+    draws = dataclasses.replace(skewed_draws(seed), is_free_of_bias=True)
+    moved = Draws(draws.observed + shift, draws.drawn + shift, draws.left_out + shift, 20, True)
+    low, high = draws.interval()
     expected = pytest.approx((low + shift, high + shift), abs=ROUNDING)
-    assert moved.interval(is_difference=True) == expected
+    assert moved.interval() == expected
 
 
 @LAW
 @given(SEED, SEED)
 def test_exchanged_systems_differ_as_much_the_other_way(seed, other_seed):
     one, other = skewed_draws(seed), skewed_draws(other_seed)
-    there, back = one.minus(other), other.minus(one)
+    there, back = one.compared_to(other), other.compared_to(one)
     assert there.observed == -back.observed
     assert there.p_value() == pytest.approx(back.p_value())
     assert 0 < there.p_value() <= 1
-    low, high = there.interval(is_difference=True)
+    low, high = there.interval()
     # From below and from above, a share of the resamples ends at neighbors.
-    rising = there.without_bias(is_difference=True)
-    back_low, back_high = back.interval(is_difference=True)
+    rising = there.without_bias()
+    back_low, back_high = back.interval()
     for mine, theirs in ((low, -back_high), (high, -back_low)):
         between = np.searchsorted(rising, [mine - ROUNDING, theirs - ROUNDING])
         assert abs(between[1] - between[0]) <= 1
@@ -387,25 +387,25 @@ def test_a_difference_is_significant_where_its_interval_excludes_zero(seed, n_sp
     rng = np.random.default_rng(seed)
     observed = 3.0 * rng.normal()
     drawn, left_out = observed + rng.normal(size=4000), rng.exponential(size=n_speakers)
-    difference = Draws(observed, drawn, left_out, n_speakers)
+    difference = Draws(observed, drawn, left_out, n_speakers, is_free_of_bias=True)
     p = difference.p_value()
     # One resample more or less below 0 moves a p-value near 0.05 by less than that. (Of fewer than
     # 20 speakers, the ends of an interval may lie beyond the last resample.)
     assume(abs(p - 0.05) > 0.02)
-    low, high = difference.interval(is_difference=True)
+    low, high = difference.interval()
     assert (p < 0.05) == (low > 0 or high < 0)
 
 
 def test_no_difference_has_a_p_value_of_one():
     draws = skewed_draws(0)
-    assert draws.minus(draws).p_value() == 1.0
-    even = Draws(0.0, np.array([-1.0, 1.0] * 50), np.zeros(9), 9)
+    assert draws.compared_to(draws).p_value() == 1.0
+    even = Draws(0.0, np.array([-1.0, 1.0] * 50), np.zeros(9), 9, is_free_of_bias=True)
     assert even.p_value() == pytest.approx(1.0)
 
 
 def test_a_difference_in_every_resample_has_a_small_p_value_that_is_not_0():
     rng = np.random.default_rng(0)
-    sure = Draws(9.0, rng.normal(9.0, 1.0, size=1000), np.full(40, 9.0), 40)
+    sure = Draws(9.0, rng.normal(9.0, 1.0, size=1000), np.full(40, 9.0), 40, is_free_of_bias=True)
     # Half of one more resample lies beyond 0.
     expected = 2 * student.sf(-norm.ppf(0.5 / 1001) * np.sqrt(39 / 40), 39)
     assert sure.p_value() == pytest.approx(expected)
@@ -419,7 +419,8 @@ def test_the_interval_of_a_normal_number_is_that_of_student(n_speakers):
     reach = 0.01 * student.ppf(0.975, n_speakers - 1) * np.sqrt(n_speakers / (n_speakers - 1))
     # A resample is a hundred thousandth; at 3.1 deviations, their spacing is a 200th of one.
     assert draws.interval() == pytest.approx((0.2 - reach, 0.2 + reach), abs=2e-4)
-    assert draws.interval(is_difference=True) == pytest.approx(draws.interval())
+    free = dataclasses.replace(draws, is_free_of_bias=True)
+    assert free.interval() == pytest.approx(draws.interval())
 
 
 def test_bias_is_taken_off():
@@ -427,7 +428,26 @@ def test_bias_is_taken_off():
     draws = Draws(0.1, drawn, np.zeros(5), 5)
     # Drawn twice as high as observed, which is four times as high as the population.
     np.testing.assert_allclose(draws.without_bias(), [0.0125, 0.025, 0.0375])
-    np.testing.assert_allclose(draws.without_bias(is_difference=True), [-0.1, 0.0, 0.1], atol=1e-15)
+    free = dataclasses.replace(draws, is_free_of_bias=True)
+    np.testing.assert_array_equal(free.without_bias(), [0.1, 0.2, 0.3])
+
+
+def test_a_difference_of_systems_is_scaled_as_both_and_lies_about_what_was_observed():
+    one = Draws(0.3, np.array([0.2, 0.1, 0.3]), np.zeros(5), 5)
+    other = Draws(0.1, np.array([0.1, 0.05, 0.05]), np.zeros(5), 5)
+    difference = one.compared_to(other)
+    # Together 0.4 where resamples have 0.8 / 3: half as high again, and its cube.
+    spread = 1.5**3 * (np.array([0.1, 0.05, 0.25]) - 0.4 / 3)
+    np.testing.assert_allclose(difference.drawn, 0.2 + spread)
+    assert difference.without_bias().mean() == pytest.approx(difference.observed)
+
+
+def test_a_difference_of_metrics_is_that_of_what_each_is_without_bias():
+    one = Draws(0.1, np.array([0.1, 0.3, 0.2]), np.zeros(5), 5)
+    other = Draws(0.05, np.array([0.05, 0.04, 0.06]), np.zeros(5), 5)
+    difference = one.minus(other)
+    np.testing.assert_allclose(difference.drawn, [0.0125 - 0.05, 0.0375 - 0.04, 0.025 - 0.06])
+    assert difference.observed == pytest.approx(0.05)
 
 
 def test_acceleration_of_a_mean_is_a_sixth_of_its_skewness():
@@ -610,6 +630,7 @@ def test_rates_are_resampled_as_their_cost_is():
 def test_equally_infinite_numbers_do_not_differ():
     infinite = Draws(np.inf, np.full(50, np.inf), np.full(12, np.inf), 12)
     assert infinite.minus(infinite).p_value() == 1.0
+    assert infinite.compared_to(infinite).p_value() == 1.0
 
 
 def test_any_numbers_tell_speakers_apart():

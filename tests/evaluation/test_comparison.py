@@ -148,8 +148,8 @@ def test_a_clear_difference_is_found_and_accident_is_not():
 )
 def test_the_p_value_is_where_the_interval_just_reaches_zero(seed, shift, n_speakers, left_out):
     drawn = np.random.default_rng(seed).normal(size=400) + shift
-    draws = Draws(shift, drawn, np.array(left_out), n_speakers)
-    low, high = draws.interval(is_difference=True)
+    draws = Draws(shift, drawn, np.array(left_out), n_speakers, is_free_of_bias=True)
+    low, high = draws.interval()
     p_value = draws.p_value()
     # One draw more or less beyond 0 is what the two may differ by.
     if p_value < 0.03:

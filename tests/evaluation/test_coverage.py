@@ -128,7 +128,7 @@ def test_equal_systems_seldom_differ_significantly():
         # Equally good by construction: the same speakers, each system with noise of its own.
         systems = [draw_scores(GAPS[0], rng, speakers) for _ in range(2)]
         one, other = (draws_of(scores, seed, 200) for scores in systems)
-        n_significant += one.minus(other).p_value() < 0.05
+        n_significant += one.compared_to(other).p_value() < 0.05
     # 5 % are promised: 10 of 200, with a standard deviation of 3.
     assert n_significant <= 0.1 * N_EVALUATIONS
 
@@ -139,5 +139,5 @@ def test_a_better_system_is_mostly_found_better():
         rng = np.random.default_rng([seed, 3])
         speakers = effects(rng)
         good, bad = (draws_of(draw_scores(gap, rng, speakers), seed) for gap in (4.8, 3.2))
-        n_found += good.minus(bad).p_value() < 0.05 and good.observed < bad.observed
+        n_found += good.compared_to(bad).p_value() < 0.05 and good.observed < bad.observed
     assert n_found >= 18
