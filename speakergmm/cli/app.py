@@ -100,7 +100,7 @@ def _run(args: Sequence[str] | None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         resumes = bool(words) and words[0] in RESUMABLE
-        advice = "run the same command to continue" if resumes else "nothing was changed"
+        advice = "run the same command to continue" if resumes else "run the same command again"
         complaint = f"interrupted; {advice}"
         status = EXIT_INTERRUPTED
     except SpeakerGMMError as error:

@@ -27,6 +27,11 @@ SHOWN = ("eer", "min_dcf", "min_cllr", "cllr")
     required=True,
     type=click.Path(path_type=Path),
 )
+@click.option(
+    "--trials",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Trial list with the labels that score files do not have.",
+)
 @cost_options
 @click.option(
     "--output",
@@ -39,6 +44,7 @@ SHOWN = ("eer", "min_dcf", "min_cllr", "cllr")
 def compare(
     ctx: click.Context,
     runs: tuple[Path, ...],
+    trials: Path | None,
     p_target: float | None,
     c_miss: float | None,
     c_fa: float | None,
@@ -60,7 +66,7 @@ def compare(
       speakergmm compare a.csv b.csv c.csv --p-target 0.05 --output comparison
       speakergmm compare out/baseline out/new --json
     """
-    from speakergmm.corpora import align_scores, read_scores
+    from speakergmm.corpora import align_scores, read_scores, read_trial_labels
     from speakergmm.evaluation import evaluate_scores
     from speakergmm.evaluation.analysis import Analysis
     from speakergmm.evaluation.comparison import compare_scores
@@ -77,10 +83,11 @@ def compare(
     config = evaluation_config(p_target, c_miss, c_fa, point, resamples)
     files = _named(runs)
     with showing_progress(quiet=quiet) as progress:
+        labels = None if trials is None else read_trial_labels(trials)
         progress.start("reading", len(files))
         every = []
         for file in files.values():
-            every.append(read_scores(file))
+            every.append(read_scores(file, labels=labels, labels_name=str(trials)))
             progress.advance()
         scores = dict(zip(files, align_scores(every, [*files]), strict=True))
         analyses = {

@@ -139,7 +139,7 @@ def _read(files: Sequence[Path], trials: Path | None, columns: Sequence[str]) ->
 
     labels: Trials | None = None
     if trials is not None:
-        theirs = set(read_extra_columns(trials))
+        theirs = set(read_extra_columns(trials)) if columns else set()
         # What neither has is looked for here, where columns usually are.
         own = set(read_extra_columns(files[0])) if columns else set()
         wanted = [c for c in columns if c in theirs or c not in own]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +70,6 @@ def analyze(
     """
     evaluation = evaluate_scores(scores, config, rng=rng, jobs=jobs, progress=progress)
     threshold = evaluation.thresholds["eer"].score
-    if math.isnan(threshold):
-        # Accepts nobody: nothing is known of single trials.
-        return Analysis(scores, evaluation)
     return Analysis(
         scores,
         evaluation,

@@ -9,8 +9,8 @@ from speakergmm.evaluation.gallery import det_picture, pictures_of, save_picture
 from speakergmm.evaluation.report import (
     ComparisonContents,
     ReportContents,
+    render_report,
     write_comparison,
-    write_report,
 )
 from speakergmm.files import file_digest, remove, write_json, write_text
 from speakergmm.gmm.model_file import software_versions
@@ -57,17 +57,6 @@ def write_evaluation(
         When a file cannot be written.
     """
     analyses = {files[0].stem: analysis}
-    save_pictures([det_picture(analyses)], folder)
-    if plots:
-        save_pictures(pictures_of(analyses), folder / PLOTS_FOLDER)
-    metrics = analysis.to_json()
-    breakdown = metrics.pop("breakdown", None)
-    write_json(folder / METRICS_FILE, metrics)
-    if breakdown is not None:
-        write_json(folder / BREAKDOWN_FILE, breakdown)
-    else:
-        # What an earlier run left is of other numbers.
-        remove(folder / BREAKDOWN_FILE)
     found = analysis.evaluation
     data = {
         "scores": files[0].name,
@@ -84,7 +73,20 @@ def write_evaluation(
         data=[data],
         provenance=_provenance({str(file): file for file in files}, command, seed),
     )
-    write_report(folder / REPORT_FILE, contents)
+    # The page takes longest to make: what is there stays as it is until all can be written.
+    page = render_report(contents)
+    save_pictures([det_picture(analyses)], folder)
+    if plots:
+        save_pictures(pictures_of(analyses), folder / PLOTS_FOLDER)
+    metrics = analysis.to_json()
+    breakdown = metrics.pop("breakdown", None)
+    write_json(folder / METRICS_FILE, metrics)
+    if breakdown is not None:
+        write_json(folder / BREAKDOWN_FILE, breakdown)
+    else:
+        # What an earlier run left is of other numbers.
+        remove(folder / BREAKDOWN_FILE)
+    write_text(folder / REPORT_FILE, page)
 
 
 def write_compared(

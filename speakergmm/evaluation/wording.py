@@ -128,6 +128,11 @@ def difference_sentence(metric: str, comparison: Comparison) -> str:
     span = f"95 % interval {_amount(metric, low, unit=False)} to "
     span += _amount(metric, high, unit=False)
     p_value = _p_value(difference)
+    if not difference.is_significant and low > 0:
+        return (
+            f"{winner} is ahead of {loser} in {label} by {by} ({span}, {p_value}): too little to "
+            "be sure of, over all that is compared."
+        )
     if not difference.is_significant:
         return (
             f"No difference in {label} is shown: {winner} is ahead of {loser} by {by} ({span}, "

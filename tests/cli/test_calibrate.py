@@ -788,5 +788,5 @@ def test_interruption_is_said(cli, score_file, output, monkeypatch):
 
     monkeypatch.setattr(calibrating, "calibrate_scores", interrupted)
     answer = cli("calibrate", score_file(scored()), "--output", output, *QUIET)
-    assert (answer.status, answer.err) == (130, "\ninterrupted; nothing was changed\n")
+    assert (answer.status, answer.err) == (130, "\ninterrupted; run the same command again\n")
     assert not output.exists()

@@ -173,3 +173,15 @@ def test_the_same_file_by_two_paths_is_one_run(cli, good, tmp_path):
 def test_quiet_says_nothing_on_the_way(cli, good, bad):
     assert cli("compare", good, bad, *QUICK).err == ""
     assert "reading (2) ..." in cli("compare", good, bad, "--resamples", 20).err
+
+
+def test_a_trial_list_gives_the_labels_that_score_files_lack(cli, good, bad, tmp_path):
+    rows = [line.split(",") for line in good.read_text().splitlines()]
+    trials = tmp_path / "trials.csv"
+    trials.write_text("".join(f"{','.join(row[:3])}\n" for row in rows))
+    for file in (good, bad):
+        lines = [line.split(",") for line in file.read_text().splitlines()]
+        file.write_text("".join(f"{','.join([*row[:2], *row[3:]])}\n" for row in lines))
+    refuses(cli("compare", bad, good, *QUICK), "missing column 'label'", "--trials trials.csv")
+    answer = cli("compare", bad, good, "--trials", trials, *QUICK)
+    assert "good is better than bad in EER by " in answer.out

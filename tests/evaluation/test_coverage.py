@@ -141,3 +141,24 @@ def test_a_better_system_is_mostly_found_better():
         good, bad = (draws_of(draw_scores(gap, rng, speakers), seed) for gap in (4.8, 3.2))
         n_found += good.compared_to(bad).p_value() < 0.05 and good.observed < bad.observed
     assert n_found >= 18
+
+
+@pytest.mark.parametrize(("n_speakers", "tests_each", "gap"), [(60, 2, 4.6), (30, 2, 3.4)])
+def test_equal_systems_with_few_tests_seldom_differ_significantly(n_speakers, tests_each, gap):
+    tests = np.arange(n_speakers * tests_each)
+    model, test = np.indices((n_speakers, len(tests)), dtype=np.int32).reshape(2, -1)
+    speaker = tests // tests_each
+    ids = tuple(map(str, range(n_speakers))), tuple(map(str, tests))
+    trials = Trials(*ids, model, test, speaker[test] == model, np.arange(n_speakers), speaker)
+    n_significant = dict.fromkeys(("eer", "min_cllr"), 0)
+    for seed in range(100):
+        rng = np.random.default_rng([seed, 4])
+        common = gap * trials.is_target + 0.6 * rng.normal(size=n_speakers)[model]
+        one, other = (
+            bootstrap(Scores(trials, common + rng.normal(size=len(trials))), (), 200, seed, jobs=1)
+            for _ in range(2)
+        )
+        for metric in n_significant:
+            n_significant[metric] += one[metric].compared_to(other[metric]).p_value() < 0.05
+    # 5 are promised, with a standard deviation of 2.
+    assert max(n_significant.values()) <= 10

@@ -89,6 +89,14 @@ def comparison(metric, *numbers):
             ),
         ),
         (
+            "cllr",
+            (-0.2, -0.3, -0.1, 0.02, 0.06),
+            (
+                "new is ahead of old in Cllr by 0.200 bits (95 % interval 0.100 to 0.300, p = 0.06 "
+                "over all pairs): too little to be sure of, over all that is compared."
+            ),
+        ),
+        (
             "min_dcf",
             (0.1,),
             "old has the better minDCF, by 0.100; there are too few speakers to say how surely.",
