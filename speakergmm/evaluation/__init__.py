@@ -1,7 +1,7 @@
 """Scores → numbers, intervals, pictures, the report."""
 
-from speakergmm.evaluation.bootstrap import Estimate
 from speakergmm.evaluation.cost import COST_POINTS, CostModel, cost_point
+from speakergmm.evaluation.draws import Estimate
 from speakergmm.evaluation.metrics import (
     OperatingPoint,
     actual_dcf,

@@ -11,7 +11,7 @@ import numpy as np
 
 from speakergmm.corpora import select_scores, trial_speakers
 from speakergmm.corpora.tables import number
-from speakergmm.evaluation.bootstrap import Estimate
+from speakergmm.evaluation.draws import Estimate
 from speakergmm.evaluation.summary import EvaluationConfig, evaluate_scores
 from speakergmm.progress import SILENT
 

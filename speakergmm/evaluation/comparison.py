@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from speakergmm.corpora import Scores, Trials
-    from speakergmm.evaluation.bootstrap import Draws
+    from speakergmm.evaluation.draws import Draws
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
 

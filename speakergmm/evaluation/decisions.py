@@ -11,7 +11,8 @@ import numpy as np
 from speakergmm.config import check_range
 from speakergmm.corpora import trial_speakers
 from speakergmm.errors import ScoreError
-from speakergmm.evaluation.bootstrap import Draws, Estimate, resampled_rates
+from speakergmm.evaluation.bootstrap import resampled_rates
+from speakergmm.evaluation.draws import Draws, Estimate
 from speakergmm.evaluation.roc import check_scores
 
 if TYPE_CHECKING:

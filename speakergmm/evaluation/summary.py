@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.config import check_whole
-from speakergmm.evaluation.bootstrap import Draws, Estimate, bootstrap
+from speakergmm.evaluation.bootstrap import bootstrap
 from speakergmm.evaluation.cost import COST_POINTS, CostModel
+from speakergmm.evaluation.draws import Draws, Estimate
 from speakergmm.evaluation.metrics import OperatingPoint, detect
 from speakergmm.progress import SILENT
 

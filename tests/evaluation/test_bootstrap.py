@@ -24,8 +24,6 @@ from speakergmm.corpora import Scores, Trials, trial_speakers
 from speakergmm.evaluation.bootstrap import (
     MAX_LEFT_OUT,
     MIN_SPEAKERS,
-    Draws,
-    Estimate,
     PairSums,
     Resampler,
     TrialSpeakers,
@@ -35,6 +33,7 @@ from speakergmm.evaluation.bootstrap import (
     leave_speakers_out,
     resampled_rates,
 )
+from speakergmm.evaluation.draws import Draws, Estimate
 from speakergmm.evaluation.metrics import (
     auc,
     auc_of_groups,

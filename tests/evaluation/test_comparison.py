@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from speakergmm.corpora import Scores, all_against_all
 from speakergmm.errors import ScoreError
 from speakergmm.evaluation import EvaluationConfig, cllr, eer
-from speakergmm.evaluation.bootstrap import Draws
 from speakergmm.evaluation.comparison import Difference, _adjusted, compare_scores
+from speakergmm.evaluation.draws import Draws
 from speakergmm.evaluation.summary import METRICS
 
 FEW = settings(derandomize=True, deadline=None, max_examples=10)

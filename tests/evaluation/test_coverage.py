@@ -7,6 +7,7 @@ same at full size, and for other metrics, is the row ``intervals`` of the benchm
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from scipy.special import ndtr
 
 from speakergmm import eer
 from speakergmm.corpora import Scores, Trials
-from speakergmm.evaluation.bootstrap import Draws, Resampler, bootstrap
+from speakergmm.evaluation.bootstrap import Resampler, bootstrap
+
+if TYPE_CHECKING:
+    from speakergmm.evaluation.draws import Draws
 
 N_EVALUATIONS, N_RESAMPLES, N_NAIVE = 200, 400, 60
 N_SPEAKERS, TESTS_EACH = 40, 6
