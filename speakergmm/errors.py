@@ -47,6 +47,10 @@ class SpeakerStoreError(SpeakerGMMError, ValueError):
     """A speaker store that is not one, is damaged, or belongs to another background model."""
 
 
+class AlreadyEnrolledError(SpeakerStoreError):
+    """All recordings given are already part of the speaker's enrollment."""
+
+
 class ScoreError(SpeakerGMMError, ValueError):
     """Scores from which no metric can be computed."""
 

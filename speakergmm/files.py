@@ -22,7 +22,9 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
@@ -30,14 +32,15 @@ def writing(path: Path | str) -> Iterator[Path]:
     """Give a temporary name beside ``path``, and rename it to ``path`` when the block succeeds.
 
     Whatever happens inside (an error, a full disk, Ctrl-C), ``path`` holds its old content or the
-    whole new one, and the temporary file is gone.
+    whole new one, and the temporary file is gone. Of a link it is the file that the link names.
 
     Raises
     ------
     OutputError
-        When the folder cannot be made or the file cannot be written.
+        When the folder cannot be made, the file cannot be written, or what is there is no file but
+        a device, say, which would be replaced by one.
     """
-    path = Path(path)
+    path = _final(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,11 +84,56 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def _final(path: Path | str) -> Path:
+    """Follow links to what is to be written, and refuse what is there and no file."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OutputError(f"{path}: not a file, but a device or a pipe; choose another place")
+    return path
+
+
 def _cannot_write(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(
-        f"{path}: cannot be written ({reason}); free some space, or choose another place"
-    )
+    advice = "free some space, or choose" if error.errno in NO_SPACE else "choose"
+    return OutputError(f"{path}: cannot be written ({reason}); {advice} another place")
+
+
+def check_apart(output: Path | str, inputs: Iterable[Path | str | None]) -> None:
+    """Refuse an output that would take the place of something that is read.
+
+    Raises
+    ------
+    OutputError
+        Naming it.
+    """
+    for read in inputs:
+        if read is not None and os.path.realpath(read) == os.path.realpath(output):
+            raise OutputError(
+                f"{output}: is read here, and would be written over; choose another place for the "
+                "output"
+            )
+
+
+def check_writable(path: Path | str) -> None:
+    """Refuse a file that could not be written, before the work whose result it is to hold.
+
+    Raises
+    ------
+    OutputError
+        When it is a folder, or its folder cannot be made or written to.
+    """
+    path = _final(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from safetensors.numpy import load, save
 
 from speakergmm.audio.synthetic import SyntheticConfig, write_corpus
 from speakergmm.cli import main
@@ -102,3 +105,25 @@ def leaves_nothing_half_written(tmp_path):
     yield
     left = [path for path in tmp_path.rglob("*") if re.fullmatch(r"\..*\.tmp", path.name)]
     assert left == []
+
+
+@pytest.fixture
+def rewrite_file():
+    """Write a file of arrays again with other entries or arrays, and with the digest of these."""
+
+    def rewrite(path, key, change=None, tensors=None, without=()):
+        content = path.read_bytes()
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about = json.loads(header["__metadata__"][key]) | (change or {})
+        arrays = load(content) | (tensors or {})
+        for name in without:
+            about.pop(name, None)
+            arrays.pop(name, None)
+        if "sha256" in about:
+            about["sha256"] = "0" * 64
+        blank = save(arrays, metadata={key: json.dumps(about)})
+        digest = hashlib.sha256(blank).hexdigest()
+        path.write_bytes(blank.replace(b"0" * 64, digest.encode(), 1))
+        return path
+
+    return rewrite

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from speakergmm.config import config_from_table
 from speakergmm.errors import OutputError
 from speakergmm.features import FrontEndConfig
 from speakergmm.files import (
+    check_apart,
+    check_writable,
     digests_once,
     file_digest,
     value_digest,
@@ -89,7 +92,9 @@ def test_an_error_of_the_system_names_the_path_and_the_reason(tmp_path, number):
             temporary.write_text("half")
             raise OSError(number, os.strerror(number), str(temporary))
 
-    message = f"{path}: cannot be written ({os.strerror(number)}); free some space, or choose"
+    is_full = number in {errno.ENOSPC, errno.EDQUOT}
+    advice = "free some space, or choose" if is_full else "choose"
+    message = f"{path}: cannot be written ({os.strerror(number)}); {advice} another place"
     with pytest.raises(OutputError, match=re.escape(message)) as caught:
         write()
     assert ".tmp" not in str(caught.value)
@@ -251,3 +256,41 @@ def test_a_recording_of_many_segments_is_read_once(tmp_path):
     assert digest(path) == expected
     path.unlink()
     assert digest(path) == expected
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path):
+    from speakergmm.files import check_writable
+
+    kept = tmp_path / "kept.csv"
+    kept.write_text("old")
+    for good in (kept, tmp_path / "new.csv", tmp_path / "a" / "b" / "new.csv"):
+        check_writable(good)
+    for bad in (tmp_path / "a", kept / "new.csv"):
+        with pytest.raises(OutputError, match="cannot be written"):
+            check_writable(bad)
+    assert kept.read_text() == "old"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["kept.csv"]
+
+
+def test_a_link_stays_and_what_it_names_is_written(tmp_path):
+    (tmp_path / "link").symlink_to("there")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there").read_text() == "new"
+
+
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        for refuse in (check_writable, lambda at: write_text(at, "x")):
+            with pytest.raises(OutputError, match="not a file, but a device or a pipe"):
+                refuse(path)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").symlink_to("a")
+    check_apart(tmp_path / "c", [None, tmp_path / "a"])
+    with pytest.raises(OutputError, match="b: is read here, and would be written over"):
+        check_apart(tmp_path / "b", [None, tmp_path / "a"])

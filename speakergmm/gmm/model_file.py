@@ -7,7 +7,6 @@ frames of another kind are refused instead of shifting every score.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import platform
 from dataclasses import dataclass, fields
@@ -19,13 +18,26 @@ from speakergmm._version import __version__
 from speakergmm.config import config_from_table
 from speakergmm.errors import ConfigError, ModelError, ModelFileError
 from speakergmm.features import FrontEndConfig
-from speakergmm.files import file_digest, writing
+from speakergmm.files import file_digest
 from speakergmm.gmm.em import TrainingConfig
 from speakergmm.gmm.model import DiagonalGMM
 from speakergmm.gmm.training import TrainingHistory
+from speakergmm.tensor_files import (
+    TensorFileKind,
+    check_version,
+    damaged,
+    load_tensors,
+    save_tensors,
+)
 
-FORMAT = "speakergmm-ubm"
-VERSION = 3
+MODEL_FILE = TensorFileKind(
+    key="speakergmm-ubm",
+    version=4,
+    checked_from=4,
+    what="model",
+    made_by="`ubm train` or `recipe run`",
+    error=ModelFileError,
+)
 
 # What front ends of each version did, in words that they did not have yet.
 VERSION_2_FRONT_END: dict[str, Any] = {"vad_keeps": "speech"}
@@ -43,6 +55,8 @@ VERSION_1_FRONT_END: dict[str, Any] = VERSION_2_FRONT_END | {
     "normalization_over": "utterance",
 }
 TENSORS = ("weights", "means", "variances")
+
+KINDS = {"seed": int, "data_digest": str, "n_frames": int, "versions": dict}
 
 
 @dataclass(frozen=True)
@@ -111,10 +125,13 @@ def save_background_model(path: Path | str, model: BackgroundModel) -> None:
     OutputError
         When the file cannot be written.
     """
-    from safetensors.numpy import save
+    tensors = {name: getattr(model.gmm, name) for name in TENSORS}
+    save_tensors(path, MODEL_FILE, model_to_table(model), tensors)
 
-    about = {
-        "version": VERSION,
+
+def model_to_table(model: BackgroundModel) -> dict[str, Any]:
+    """Give all but the parameters as a JSON object."""
+    return {
         "front_end": dataclasses.asdict(model.front_end),
         "training": dataclasses.asdict(model.training),
         "history": _history_table(model.history),
@@ -127,11 +144,6 @@ def save_background_model(path: Path | str, model: BackgroundModel) -> None:
             for part in model.parts
         ],
     }
-    tensors = {name: getattr(model.gmm, name) for name in TENSORS}
-    # One metadata entry, since safetensors does not keep the order of several.
-    content = save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)})
-    with writing(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def _history_table(history: TrainingHistory) -> dict[str, Any]:
@@ -153,42 +165,45 @@ def load_background_model(path: Path | str) -> BackgroundModel:
         When there is no such file, it is not a model file, is damaged, was written by a newer
         version, or its parameters do not fit its front end.
     """
-    from safetensors import SafetensorError, safe_open
+    return read_background_model(path)[0]
 
+
+def read_background_model(path: Path | str) -> tuple[BackgroundModel, str]:
+    """Read a model file as `load_background_model`, and give its digest too."""
     path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such file; expected a model that `ubm train` wrote")
+    file = load_tensors(path, MODEL_FILE)
+    return model_from_table(path, MODEL_FILE, file.tensors, file.about), file.digest
+
+
+def model_from_table(
+    path: Path, kind: TensorFileKind, tensors: dict[str, Any], about: dict[str, Any]
+) -> BackgroundModel:
+    """Read what `model_to_table` gave, and the parameters, out of a file of some kind."""
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if FORMAT not in metadata:
-                raise ModelFileError(
-                    f"{path}: not a speakergmm model (no {FORMAT!r} in its metadata); expected a "
-                    "file that `ubm train` or `recipe run` wrote"
-                )
-            tensors = {name: file.get_tensor(name) for name in TENSORS}
-        about = json.loads(metadata[FORMAT])
-        return _background_model(path, tensors, about)
+        return _background_model(path, {name: tensors[name] for name in TENSORS}, about)
     except ModelError as error:
-        raise ModelFileError(f"{path}: damaged: {error}; train it again") from None
+        raise kind.error(f"{path}: damaged: {error}; train it again") from None
     except ConfigError as error:
-        raise ModelFileError(f"{error}; train the model again") from None
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, ModelFileError):
+        raise kind.error(f"{error}; train the model again") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, kind.error):
             raise
-        raise ModelFileError(
-            f"{path}: not a model file, or a damaged one ({error}); copy or train it again"
-        ) from None
+        raise damaged(path, kind, error) from None
 
 
 def _background_model(
     path: Path, tensors: dict[str, Any], about: dict[str, Any]
 ) -> BackgroundModel:
-    if about["version"] > VERSION:
+    # A system file holds a model under the model's own version.
+    check_version(about["version"])
+    if about["version"] > MODEL_FILE.version:
         raise ModelFileError(
-            f"{path}: model file version {about['version']}, this program reads up to {VERSION}; "
-            f"upgrade speakergmm (the file was written by {about['versions'].get('speakergmm')})"
+            f"{path}: holds a model of version {about['version']}, this program ({__version__}) "
+            f"reads up to {MODEL_FILE.version}; upgrade speakergmm"
         )
+    for name, expected in KINDS.items():
+        if type(about[name]) is not expected:
+            raise ValueError(f"{name} is {about[name]!r}")
     gmm = DiagonalGMM(**tensors)
     front_end = _front_end(path, about)
     if gmm.n_features != front_end.n_features:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speakergmm.config import config_from_table
 from speakergmm.errors import CohortError
-from speakergmm.files import writing
+from speakergmm.tensor_files import TensorFileKind, damaged, load_tensors, save_tensors
 from speakergmm.verification.cohort import Cohort, Source
 from speakergmm.verification.enrollment import EnrollmentConfig
 
-FORMAT = "speakergmm-cohort"
-VERSION = 1
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+COHORT_FILE = TensorFileKind(
+    key="speakergmm-cohort",
+    version=2,
+    checked_from=2,
+    what="cohort",
+    made_by="`cohort make` or `recipe run`",
+    error=CohortError,
+)
 TENSORS = ("n", "f", "s", "n_frames", "frames", "bounds")
 
 
@@ -27,20 +38,23 @@ def save_cohort(path: Path | str, cohort: Cohort) -> None:
     OutputError
         When the file cannot be written.
     """
-    from safetensors.numpy import save
+    save_tensors(path, COHORT_FILE, cohort_to_table(cohort), cohort_tensors(cohort))
 
-    about = {
-        "version": VERSION,
+
+def cohort_to_table(cohort: Cohort) -> dict[str, Any]:
+    """Give all but the arrays as a JSON object."""
+    return {
         "ubm": cohort.ubm,
         "enrollment": dataclasses.asdict(cohort.enrollment),
         "model_speakers": cohort.model_speakers,
         "test_speakers": cohort.test_speakers,
         "sources": [dataclasses.asdict(source) for source in cohort.sources],
     }
-    tensors = {name: np.ascontiguousarray(getattr(cohort, name)) for name in TENSORS}
-    content = save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)})
-    with writing(path) as temporary:
-        temporary.write_bytes(content)
+
+
+def cohort_tensors(cohort: Cohort) -> dict[str, NDArray[Any]]:
+    """Give the arrays, by name."""
+    return {name: getattr(cohort, name) for name in TENSORS}
 
 
 def load_cohort(path: Path | str, ubm_digest: str | None = None) -> Cohort:
@@ -57,41 +71,9 @@ def load_cohort(path: Path | str, ubm_digest: str | None = None) -> Cohort:
         When there is no such file, it is not a cohort file, is damaged, was written by a newer
         version, or was made with another background model.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    if not path.is_file():
-        raise CohortError(f"{path}: no such file; expected a cohort that `cohort make` wrote")
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if FORMAT not in metadata:
-                raise CohortError(
-                    f"{path}: not a cohort (no {FORMAT!r} in its metadata); expected a file that "
-                    "`cohort make` or `recipe run` wrote"
-                )
-            tensors = {name: file.get_tensor(name) for name in TENSORS}
-        about = json.loads(metadata[FORMAT])
-        if about["version"] > VERSION:
-            raise CohortError(
-                f"{path}: cohort file version {about['version']}, this program reads up to "
-                f"{VERSION}; upgrade speakergmm"
-            )
-        cohort = Cohort(
-            ubm=str(about["ubm"]),
-            enrollment=config_from_table(EnrollmentConfig, about["enrollment"], str(path)),
-            model_speakers=tuple(about["model_speakers"]),
-            test_speakers=tuple(about["test_speakers"]),
-            sources=tuple(Source(**source) for source in about["sources"]),
-            **tensors,
-        )
-        _check(path, cohort)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, CohortError):
-            raise
-        raise CohortError(
-            f"{path}: not a cohort file, or a damaged one ({error}); copy or make it again"
-        ) from None
+    file = load_tensors(path, COHORT_FILE)
+    cohort = cohort_from_table(path, COHORT_FILE, file.tensors, file.about)
     if ubm_digest is not None and cohort.ubm != ubm_digest:
         raise CohortError(
             f"{path}: made with the background model {cohort.ubm[:12]}, not with "
@@ -100,7 +82,28 @@ def load_cohort(path: Path | str, ubm_digest: str | None = None) -> Cohort:
     return cohort
 
 
-def _check(path: Path, cohort: Cohort) -> None:
+def cohort_from_table(
+    path: Path, kind: TensorFileKind, tensors: Mapping[str, Any], about: Mapping[str, Any]
+) -> Cohort:
+    """Read what `cohort_to_table` and `cohort_tensors` gave, out of a file of some kind."""
+    try:
+        cohort = Cohort(
+            ubm=str(about["ubm"]),
+            enrollment=config_from_table(EnrollmentConfig, about["enrollment"], str(path)),
+            model_speakers=tuple(about["model_speakers"]),
+            test_speakers=tuple(about["test_speakers"]),
+            sources=tuple(Source(**source) for source in about["sources"]),
+            **{name: tensors[name] for name in TENSORS},
+        )
+        _check(path, kind, cohort)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, kind.error):
+            raise
+        raise damaged(path, kind, error) from None
+    return cohort
+
+
+def _check(path: Path, kind: TensorFileKind, cohort: Cohort) -> None:
     """Refuse tensors that do not fit each other."""
     n_models, n_tests = len(cohort.model_speakers), len(cohort.test_speakers)
     bounds = cohort.bounds
@@ -116,4 +119,4 @@ def _check(path: Path, cohort: Cohort) -> None:
         and all(np.isfinite(getattr(cohort, name)).all() for name in TENSORS)
     )
     if not fit:
-        raise CohortError(f"{path}: damaged: its tables do not fit each other; make it again")
+        raise kind.error(f"{path}: damaged: its tables do not fit each other; make it again")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from speakergmm.errors import ModelFileError, OutputError
 from speakergmm.features import FrontEndConfig
 from speakergmm.gmm import DiagonalGMM, TrainingConfig, TrainingHistory
 from speakergmm.gmm.model_file import (
-    FORMAT,
+    MODEL_FILE,
     VERSION_1_FRONT_END,
     BackgroundModel,
     UbmPart,
@@ -83,81 +82,78 @@ def test_every_truncation_is_refused(model, tmp_path):
             load_background_model(tmp_path / "cut")
 
 
-def test_flipped_header_bytes_never_crash(model, tmp_path):
+def test_every_flipped_header_byte_and_any_other_is_refused(model, tmp_path):
     save_background_model(tmp_path / "whole", model)
-    content = bytearray((tmp_path / "whole").read_bytes())
-    refused = 0
-    for position in range(600):
+    content = (tmp_path / "whole").read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    rng = np.random.default_rng(0)
+    for position in [*range(header), *rng.integers(header, len(content), 1000)]:
         damaged = bytearray(content)
-        damaged[position] ^= 0x15
+        damaged[position] ^= rng.integers(1, 256)
         (tmp_path / "damaged").write_bytes(damaged)
-        try:
+        with pytest.raises(ModelFileError, match="damaged: "):
             load_background_model(tmp_path / "damaged")
-        except ModelFileError:
-            refused += 1
-    # The length, every key and every name of the header are checked; a digit of a value is not.
-    assert refused > 300
 
 
-def rewrite(tmp_path, model, change, tensors=None):
-    save_background_model(tmp_path / "m", model)
-    content = (tmp_path / "m").read_bytes()
-    size = int.from_bytes(content[:8], "little")
-    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][FORMAT])
-    arrays = {name: getattr(model.gmm, name) for name in ("weights", "means", "variances")}
-    metadata = {FORMAT: json.dumps(about | change)}
-    (tmp_path / "m").write_bytes(save(arrays | (tensors or {}), metadata=metadata))
-    return tmp_path / "m"
+@pytest.fixture
+def rewrite(tmp_path, rewrite_file):
+    def rewritten(model, change, tensors=None, without=()):
+        save_background_model(tmp_path / "m", model)
+        return rewrite_file(tmp_path / "m", MODEL_FILE.key, change, tensors, without)
+
+    return rewritten
 
 
-def test_newer_file_is_refused_with_both_versions(model, tmp_path):
-    path = rewrite(tmp_path, model, {"version": 9})
-    with pytest.raises(ModelFileError, match="model file version 9, this program reads up to 3"):
+def test_newer_file_is_refused_with_both_versions(model, rewrite):
+    path = rewrite(model, {"version": 9})
+    with pytest.raises(
+        ModelFileError, match=r"model file version 9, this program .* reads up to 4"
+    ):
         load_background_model(path)
 
 
-def test_a_front_end_of_version_1_stays_what_it_was(model, tmp_path):
+def test_a_front_end_of_version_1_stays_what_it_was(model, rewrite):
     table = dataclasses.asdict(FrontEndConfig(n_mfcc=4, vad_db=25.0, normalization="cmn"))
     old = {name: table[name] for name in table.keys() - VERSION_1_FRONT_END.keys()}
-    loaded = load_background_model(rewrite(tmp_path, model, {"version": 1, "front_end": old}))
+    loaded = load_background_model(rewrite(model, {"version": 1, "front_end": old}))
     assert loaded.front_end == FrontEndConfig(
         n_mfcc=4, vad="energy", vad_db=25.0, normalization="cmn", noise_subtraction=0.0
     )
 
 
-def test_a_front_end_of_version_2_kept_the_speech(model, tmp_path):
+def test_a_front_end_of_version_2_kept_the_speech(model, rewrite):
     table = dataclasses.asdict(model.front_end)
     del table["vad_keeps"]
-    loaded = load_background_model(rewrite(tmp_path, model, {"version": 2, "front_end": table}))
+    loaded = load_background_model(rewrite(model, {"version": 2, "front_end": table}))
     assert loaded.front_end == model.front_end
 
 
-def test_a_setting_that_a_file_lacks_does_not_become_todays_default(model, tmp_path):
+def test_a_setting_that_a_file_lacks_does_not_become_todays_default(model, rewrite):
     table = dataclasses.asdict(model.front_end)
     del table["vad"], table["lifter"]
-    path = rewrite(tmp_path, model, {"front_end": table})
+    path = rewrite(model, {"front_end": table})
     with pytest.raises(ModelFileError, match="its front end does not say lifter, vad; train the"):
         load_background_model(path)
 
 
-def test_front_end_that_gives_other_features(model, tmp_path):
+def test_front_end_that_gives_other_features(model, rewrite):
     front_end = dataclasses.asdict(FrontEndConfig(n_mfcc=20))
-    path = rewrite(tmp_path, model, {"front_end": front_end})
+    path = rewrite(model, {"front_end": front_end})
     with pytest.raises(ModelFileError, match="model has 4 features, its front end gives 20"):
         load_background_model(path)
 
 
-def test_unknown_setting_is_refused(model, tmp_path):
-    path = rewrite(tmp_path, model, {"front_end": {"n_mfc": 4}})
+def test_unknown_setting_is_refused(model, rewrite):
+    path = rewrite(model, {"front_end": {"n_mfc": 4}})
     with pytest.raises(ModelFileError, match="unknown setting 'n_mfc'; did you mean 'n_mfcc'"):
         load_background_model(path)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -1.0, 0.0])
-def test_parameters_that_are_no_mixture(model, tmp_path, bad):
+def test_parameters_that_are_no_mixture(model, rewrite, bad):
     variances = model.gmm.variances.copy()
     variances[0, 0] = bad
-    path = rewrite(tmp_path, model, {}, {"variances": variances})
+    path = rewrite(model, {}, {"variances": variances})
     with pytest.raises(ModelFileError, match="m: damaged: "):
         load_background_model(path)
 
@@ -217,14 +213,8 @@ def test_a_model_that_was_not_pooled_has_no_parts(model, tmp_path):
     assert load_background_model(tmp_path / "m").parts == ()
 
 
-def test_a_file_from_before_there_were_parts(model, tmp_path):
-    path = rewrite(tmp_path, model, {})
-    content = path.read_bytes()
-    size = int.from_bytes(content[:8], "little")
-    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][FORMAT])
-    del about["parts"]
-    arrays = {name: getattr(model.gmm, name) for name in ("weights", "means", "variances")}
-    path.write_bytes(save(arrays, metadata={FORMAT: json.dumps(about)}))
+def test_a_file_from_before_there_were_parts(model, rewrite):
+    path = rewrite(model, {"version": 3}, without=("parts", "sha256"))
     loaded = load_background_model(path)
     assert loaded.parts == ()
     assert dataclasses.replace(loaded.history, seconds=3.25) == model.history
@@ -233,7 +223,7 @@ def test_a_file_from_before_there_were_parts(model, tmp_path):
 @pytest.mark.parametrize(
     "parts", [7, ["f"], [{"name": "f"}], [{"history": 3}], [{"history": {"no": 1}}]]
 )
-def test_parts_that_are_none(model, tmp_path, parts):
-    path = rewrite(tmp_path, model, {"parts": parts})
+def test_parts_that_are_none(model, rewrite, parts):
+    path = rewrite(model, {"parts": parts})
     with pytest.raises(ModelFileError, match="m: not a model file, or a damaged one"):
         load_background_model(path)
