@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from speakergmm.audio.activity import (
     DIGITAL_SILENCE,
@@ -78,18 +79,28 @@ def survey_channel(channel: Samples) -> Survey:
         values = block.astype(np.float64)
         total += float(values.sum())
         squares += float(np.dot(values, values))
-        sounding = np.flatnonzero(block)
-        n_zeros += len(block) - len(sounding)
-        if len(sounding) == 0:
-            run += len(block)
-        else:
-            inside = int(np.diff(sounding).max(initial=1)) - 1
-            longest = max(longest, run + int(sounding[0]), inside)
-            run = len(block) - 1 - int(sounding[-1])
+        zeros = np.flatnonzero(block == 0)
+        n_zeros += len(zeros)
+        longest_here, run = _longest_run(zeros, len(block), run)
+        longest = max(longest, longest_here)
     mean = total / len(channel)
     rms = math.sqrt(max(squares / len(channel) - mean**2, 0.0))
     low, high = float(channel.min()), float(channel.max())
-    return Survey(low, high, mean, rms, n_zeros, max(longest, run))
+    return Survey(low, high, mean, rms, n_zeros, longest)
+
+
+def _longest_run(places: NDArray[np.intp], n: int, before: int) -> tuple[int, int]:
+    """Give the longest run of places on end among n, and how long the run at their end is.
+
+    ``before`` is how long the run is that ended just before the first.
+    """
+    if len(places) == 0:
+        return 0, 0
+    borders = np.flatnonzero(np.diff(places) > 1) + 1
+    lengths = np.diff(borders, prepend=0, append=len(places))
+    if places[0] == 0:
+        lengths[0] += before
+    return int(lengths.max()), int(lengths[-1]) if places[-1] == n - 1 else 0
 
 
 def share_clipped(channel: Samples, survey: Survey) -> float:
@@ -146,7 +157,9 @@ class Mix:
             steps = self.piece(first * self.step, last * self.step).reshape(-1, self.step)
             powers[first:last] = np.einsum("ij,ij->i", steps, steps) / self.length
             # Zeros are silence, whatever the mean that was taken from them.
-            powers[first:last][(steps == steps[:, :1]).all(axis=1)] = 0.0
+            flat = np.flatnonzero(steps[:, 0] == steps[:, -1])
+            flat = flat[(steps[flat] == steps[flat, :1]).all(axis=1)]
+            powers[first + flat] = 0.0
         n_frames = (n_steps - STEPS_A_FRAME) // STEPS_A_HOP + 1
         energies = np.zeros(n_frames)
         for offset in range(STEPS_A_FRAME):
@@ -155,14 +168,13 @@ class Mix:
 
     def spectra(self, frames: slice) -> NDArray[np.float32]:
         """Give the power spectra of consecutive frames, (T, n_fft / 2 + 1)."""
-        from scipy import fft
-
         start, stop = frames.start * self.hop, (frames.stop - 1) * self.hop + self.length
         samples = self.piece(start, stop).astype(np.float32)
-        framed = np.lib.stride_tricks.sliding_window_view(samples, self.length)[:: self.hop]
+        framed = sliding_window_view(samples, self.length)[:: self.hop]
         window = np.hanning(self.length + 2)[1:-1].astype(np.float32)
         n_fft = 1 << (self.length - 1).bit_length()
-        spectra = fft.rfft(framed * window, n_fft, axis=1)
+        # Before NumPy 2 it computes in double precision.
+        spectra = np.fft.rfft(framed * window, n_fft, axis=1).astype(np.complex64, copy=False)
         power: NDArray[np.float32] = spectra.real**2 + spectra.imag**2
         # One-sided, so that the sum over frequency is the mean power of the frame.
         power *= np.float32(2.0 / (n_fft * np.sum(window**2)))
@@ -236,17 +248,32 @@ def estimate_snr_db(energies: Floats, speech: NDArray[np.bool_], spectra: Spectr
     return max(10 * math.log10(loud / noise) - LOUD_OVER_MEAN_DB, LOWEST_SNR_DB)
 
 
+# These two are as in scipy.ndimage, whose import takes longer than all that is measured here.
+def running_median(values: Floats, width: int) -> Floats:
+    """Give the median of the odd number ``width`` of values around each, the ends repeated."""
+    middle = width // 2
+    return np.partition(_windows_around(values, width), middle, axis=1)[:, middle]
+
+
+def running_maximum(values: Floats, width: int) -> Floats:
+    """Give the largest of the odd number ``width`` of values around each."""
+    largest: Floats = _windows_around(values, width).max(axis=1)
+    return largest
+
+
+def _windows_around(values: Floats, width: int) -> Floats:
+    return sliding_window_view(np.pad(values, width // 2, mode="edge"), width)
+
+
 def find_bandwidth_hz(spectra: Spectra, sample_rate: int) -> float:
     """Find the lowest edge above which speech is gone; else half the sample rate."""
-    from scipy.ndimage import maximum_filter1d, median_filter, minimum_filter1d
-
     n_bins = len(spectra.speech)
     bin_hz = sample_rate / 2 / (n_bins - 1)
     width = max(3, round(SMOOTHING_HZ / bin_hz) | 1)
     # 130 dB below the peak single precision itself is heard.
     least = spectra.speech.max() * 1e-13
     speech, pauses = (
-        median_filter(10 * np.log10(power + least), width, mode="nearest")
+        running_median(10 * np.log10(power + least), width)
         for power in (spectra.speech, spectra.pauses)
     )
     # From each bin to the last: the strongest, and the mean lead of speech over pauses.
@@ -260,11 +287,11 @@ def find_bandwidth_hz(spectra: Spectra, sample_rate: int) -> float:
         if len(places) == 0:
             continue
         below, pauses_below = (
-            minimum_filter1d(level, width, origin=width // 2)[places - 1]
+            sliding_window_view(level, width)[places - width].min(axis=1)
             for level in (speech, pauses)
         )
         drop = below - rest[places + gap]
-        pause_drop = maximum_filter1d(pauses_below - rest_of_pauses[places + gap], width)
+        pause_drop = running_maximum(pauses_below - rest_of_pauses[places + gap], width)
         follows = (drop >= drop_db) & (pause_drop >= pause_drop_db)
         empty = (drop >= empty_drop_db) & (lead[places + gap] <= EMPTY_DB)
         for index in np.flatnonzero(follows | empty)[:1]:

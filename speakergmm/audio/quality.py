@@ -143,7 +143,7 @@ class Quality:
              f"{self.net_speech_s:.1f} s of speech (below {SHORT_SPEECH_S:g} s): short recordings "
              "raise both error rates; record more"),
             _warning(snr_db < LOW_SNR_DB, "low_snr",
-             f"about {snr_db:.0f} dB between speech and noise (below {LOW_SNR_DB:g} dB): noise "
+             f"about {snr_db:.1f} dB between speech and noise (below {LOW_SNR_DB:g} dB): noise "
              "raises misses, shared noise false alarms; record nearer to the mouth"),
             _warning(self.bandwidth_hz < narrow_hz, "narrow_band",
              f"speech ends at {self.bandwidth_hz:.0f} Hz (below {narrow_hz:.0f} Hz) at a sample "
@@ -266,16 +266,28 @@ def recording_quality(path: Path | str, *, channel: Channel = "mix") -> Quality:
         When the file cannot be read, or as `measure_quality`, naming it.
     """
     samples, sample_rate = read_channels(path, max_values=MAX_VALUES)
-    is_part = samples.size >= MAX_VALUES
-    if channel != "mix":
-        samples = one_channel(samples, channel, path)
-    try:
-        quality = measure_quality(samples, sample_rate)
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from None
-    if is_part:
+    quality = quality_of_channels(samples, sample_rate, channel, str(path))
+    if samples.size >= MAX_VALUES:
         quality = dataclasses.replace(quality, duration_s=duration_of(path))
     return quality
+
+
+def quality_of_channels(
+    samples: NDArray[np.float32], sample_rate: int, channel: Channel, name: str
+) -> Quality:
+    """Measure samples (n_samples, n_channels): all channels, or one; see `measure_quality`.
+
+    Raises
+    ------
+    AudioError
+        As `measure_quality`, or when there is no such channel, naming the recording.
+    """
+    if channel != "mix":
+        samples = one_channel(samples, channel, name)
+    try:
+        return measure_quality(samples, sample_rate)
+    except AudioError as error:
+        raise AudioError(f"{name}: {error}") from None
 
 
 def _checked_channels(samples: NDArray[np.float32], sample_rate: int) -> list[Samples]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import dataclasses
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.audio.headers import is_cut_ogg, missing_bytes
+from speakergmm.audio.opening import count_samples, damaged, open_sound
 from speakergmm.audio.resampling import Resample, resample
 from speakergmm.audio.samples import Channel, SampleCheck, one_channel
+from speakergmm.audio.sources import GivenSamples
+from speakergmm.corpora.claims import ListedRecording
 from speakergmm.errors import AudioError
 
 if TYPE_CHECKING:
@@ -22,15 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-# libsndfile's length of a stream whose header leaves it open is the largest of 63 bits.
-UNKNOWN_LENGTH = 1 << 62
+    from speakergmm.audio.sources import MemoryFile, Source
 
 # Values (samples times channels) that are read at a time: 4 MB.
 BLOCK_VALUES = 1 << 20
-
-# Rates in Hz at which there can be speech; others are those of a damaged header.
-MIN_RATE, MAX_RATE = 1_000, 768_000
 
 # An MP3 decoder needs the bits that up to ten earlier frames of 1,152 samples left over.
 MP3_PREROLL = 11_520
@@ -50,60 +46,6 @@ class RecordingInfo:
         return self.n_samples / self.sample_rate
 
 
-def _file_name(path: Path) -> str | bytes:
-    """Name a file for libsndfile: on POSIX a name is bytes, which need not be text."""
-    return os.fsencode(path) if os.name == "posix" else str(path)
-
-
-def _check_file(path: Path) -> None:
-    try:
-        # Opened first, a pipe would wait for somebody to write into it.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise AudioError(f"{path}: not a file; expected a recording")
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise AudioError(f"{path}: the file is empty (0 bytes); expected a recording")
-            missing, cut = missing_bytes(file), is_cut_ogg(file)
-    except AudioError:
-        raise
-    except FileNotFoundError:
-        raise AudioError(f"{path}: no such file; expected a recording") from None
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        # A zero byte, or characters that the file system cannot encode.
-        raise AudioError(
-            f"{str(path)!r}: no file can have this name; expected a recording"
-        ) from None
-    if path.suffix.lower() == ".raw":
-        raise _headerless(path)
-    if cut:
-        raise AudioError(f"{path}: truncated: the stream has no end; copy the file again")
-    if missing:
-        raise AudioError(
-            f"{path}: truncated: {missing:,} bytes fewer than its header says; copy the file again"
-        )
-
-
-def _headerless(path: Path) -> AudioError:
-    return _unreadable(path, ValueError("samples without a header"))
-
-
-def _unreadable(path: Path, error: Exception) -> AudioError:
-    reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
-    return AudioError(
-        f"{path}: not audio that can be decoded ({reason}); expected WAV, FLAC, OGG, Opus, MP3 or "
-        "SPHERE"
-    )
-
-
-def _damaged(path: Path, error: Exception) -> AudioError:
-    reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
-    return AudioError(
-        f"{path}: truncated or damaged: decoding failed ({reason}); copy the file again"
-    )
-
-
 def recording_info(path: Path | str) -> RecordingInfo:
     """Read a recording's header.
 
@@ -115,48 +57,15 @@ def recording_info(path: Path | str) -> RecordingInfo:
     import soundfile
 
     path = Path(path)
-    with _opened(path) as file:
+    with open_sound(path) as file:
         try:
-            return RecordingInfo(int(file.samplerate), _length(file, path), int(file.channels))
+            return _info(file, path)
         except soundfile.LibsndfileError as error:
-            raise _damaged(path, error) from None
+            raise damaged(path, error) from None
 
 
-def _opened(path: Path) -> Any:
-    """Open a file that was checked."""
-    import soundfile
-
-    _check_file(path)
-    try:
-        file = soundfile.SoundFile(_file_name(path))
-    except soundfile.LibsndfileError as error:
-        raise _unreadable(path, error) from None
-    if file.format == "RAW":
-        # By its suffix alone (.au, .vox, .gsm), libsndfile takes any content for speech.
-        file.close()
-        raise _headerless(path)
-    if not MIN_RATE <= file.samplerate <= MAX_RATE:
-        file.close()
-        raise AudioError(
-            f"{path}: its header says {file.samplerate:,} Hz; expected {MIN_RATE:,} to "
-            f"{MAX_RATE:,} Hz; correct the header, or record again"
-        )
-    return file
-
-
-def _length(file: Any, path: Path) -> int:
-    """Count the samples of an open file, by decoding it where its header does not say."""
-    if file.frames < UNKNOWN_LENGTH:
-        return int(file.frames)
-    import soundfile
-
-    length = 0
-    # Its own handle: libsndfile cannot seek back from the end of such a file.
-    with soundfile.SoundFile(_file_name(path)) as other:
-        other.seekable = lambda: False
-        while n := len(other.read(1 << 20, dtype="float32")):
-            length += n
-    return length
+def _info(file: Any, source: Path | MemoryFile) -> RecordingInfo:
+    return RecordingInfo(int(file.samplerate), count_samples(file, source), int(file.channels))
 
 
 def duration_s(path: Path | str) -> float:
@@ -190,9 +99,8 @@ def read_blocks(
         As `read_recording`.
     """
     path = Path(path)
-    decoded = _decode(path, start_s, end_s)
-    sample_rate = next(decoded)
-    return SampleBlocks(int(sample_rate), _mono_blocks(decoded, channel, path))
+    info, blocks = all_channels(path, start_s, end_s)
+    return SampleBlocks(info.sample_rate, one_channel_of(blocks, channel, path))
 
 
 def read_channels(
@@ -217,44 +125,99 @@ def read_channels(
         When the file is missing, empty, truncated, not audio, or holds no samples.
     """
     blocks, n_values = [], 0
-    with closing(_decode(Path(path), None, None)) as decoded:
-        sample_rate = int(next(decoded))
+    info, decoded = all_channels(Path(path))
+    with closing(decoded):
         for block in decoded:
             blocks.append(block)
             n_values += block.size
             if max_values is not None and n_values >= max_values:
                 break
-    return np.concatenate(blocks), sample_rate
+    return np.concatenate(blocks), info.sample_rate
 
 
-def _mono_blocks(
-    decoded: Generator[Any], channel: Channel, path: Path
+def one_channel_of(
+    blocks: Generator[NDArray[np.float32]], channel: Channel, source: Source
 ) -> Generator[NDArray[np.float32]]:
+    """Make blocks of all channels mono, and check that speech can be found in them.
+
+    Raises
+    ------
+    AudioError
+        Where the samples are read, naming their source.
+    """
     check = SampleCheck()
     try:
-        for block in decoded:
-            mono = one_channel(block, channel, path)
+        for block in blocks:
+            mono = one_channel(block, channel, str(source))
             check.look(mono)
             yield mono
         check.finish()
     except AudioError as error:
-        if str(error).startswith(str(path)):
+        if str(error).startswith(f"{source}: "):
             raise
-        raise AudioError(f"{path}: {error}") from None
+        raise AudioError(f"{source}: {error}") from None
 
 
-def _decode(path: Path, start_s: float | None, end_s: float | None) -> Generator[Any]:
-    """Yield the sample rate, then blocks (n_samples, n_channels), seeking to where they start."""
+def all_channels(
+    source: Source, start_s: float | None = None, end_s: float | None = None
+) -> tuple[RecordingInfo, Generator[NDArray[np.float32]]]:
+    """Open a source, and give its samples in blocks (n_samples, n_channels), as they are.
+
+    Of samples that are there already, no segment can be asked for.
+
+    Raises
+    ------
+    AudioError
+        When it cannot be opened, at once; when it cannot be decoded, where that shows.
+    """
+    if isinstance(source, GivenSamples):
+        info = RecordingInfo(source.sample_rate, *source.samples.shape)
+        if source.samples.size == 0:
+            raise _nothing(source)
+        return info, _sliced(source.samples)
+    file: Path | MemoryFile
+    if isinstance(source, ListedRecording):
+        file, start_s, end_s = source.path, source.start_s, source.end_s
+    else:
+        file = source
+    decoded = _decode(file, start_s, end_s)
+    info = next(decoded)
+    start, stop = _span(file, info.sample_rate, info.n_samples, start_s, end_s)
+    return dataclasses.replace(info, n_samples=stop - start), decoded
+
+
+def _nothing(source: Source) -> AudioError:
+    return AudioError(f"{source}: holds no samples; expected a recording")
+
+
+def _at_once(n_channels: int) -> int:
+    """Give the samples of a block."""
+    return max(1, BLOCK_VALUES // n_channels)
+
+
+def _sliced(samples: NDArray[np.floating[Any]]) -> Generator[NDArray[np.float32]]:
+    at_once = _at_once(samples.shape[1])
+    for start in range(0, len(samples), at_once):
+        # What is too large for 32 bits becomes infinite, and is refused as such.
+        with np.errstate(over="ignore"):
+            block = samples[start : start + at_once].astype(np.float32, copy=False)
+        yield block
+
+
+def _decode(
+    source: Path | MemoryFile, start_s: float | None, end_s: float | None
+) -> Generator[Any]:
+    """Yield a `RecordingInfo`, then blocks (n_samples, n_channels), seeking to where they start."""
     import soundfile
 
     try:
-        with _opened(path) as file:
-            rate, length = int(file.samplerate), _length(file, path)
-            if length == 0:
-                raise AudioError(f"{path}: holds no samples; expected a recording")
-            start, stop = _span(path, rate, length, start_s, end_s)
-            yield rate
-            at_once = max(1, BLOCK_VALUES // file.channels)
+        with open_sound(source) as file:
+            info = _info(file, source)
+            if info.n_samples == 0:
+                raise _nothing(source)
+            start, stop = _span(source, info.sample_rate, info.n_samples, start_s, end_s)
+            yield info
+            at_once = _at_once(info.n_channels)
             _go_to(file, start, at_once)
             while start < stop:
                 wanted = min(at_once, stop - start)
@@ -263,12 +226,12 @@ def _decode(path: Path, start_s: float | None, end_s: float | None) -> Generator
                     yield samples
                 if len(samples) < wanted:
                     raise AudioError(
-                        f"{path}: truncated: decoding stopped {stop - start - len(samples):,} "
+                        f"{source}: truncated: decoding stopped {stop - start - len(samples):,} "
                         "samples before the end that its header says; copy the file again"
                     )
                 start += wanted
     except soundfile.LibsndfileError as error:
-        raise _damaged(path, error) from None
+        raise damaged(source, error) from None
 
 
 def _go_to(file: Any, start: int, at_once: int) -> None:
@@ -285,13 +248,13 @@ def _go_to(file: Any, start: int, at_once: int) -> None:
 
 
 def _span(
-    path: Path, rate: int, length: int, start_s: float | None, end_s: float | None
+    source: Source, rate: int, length: int, start_s: float | None, end_s: float | None
 ) -> tuple[int, int]:
     """Give a segment in samples."""
     first, last = start_s or 0.0, length / rate if end_s is None else end_s
     if not (0 <= first < last <= length / rate + 0.001) or round(first * rate) >= length:
         raise AudioError(
-            f"{path}: segment {first:g} to {last:g} s does not lie within the recording's "
+            f"{source}: segment {first:g} to {last:g} s does not lie within the recording's "
             f"{length / rate:.3f} s"
         )
     return round(first * rate), min(round(last * rate), length)

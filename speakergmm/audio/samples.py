@@ -42,6 +42,30 @@ def one_channel(
     return samples[:, channel]
 
 
+def check_finite(samples: NDArray[np.float32], n_before: int = 0) -> None:
+    """Refuse samples (n,) or (n, n_channels) of which some are NaN or infinite.
+
+    ``n_before`` is how many went before, by which the message counts.
+
+    Raises
+    ------
+    AudioError
+        With how many there are, and which is the first.
+    """
+    values = samples if samples.ndim == 1 else samples.reshape(-1)
+    # The sum of squares is not finite where a value is not, and seldom elsewhere.
+    with np.errstate(invalid="ignore", over="ignore"):
+        if math.isfinite(np.dot(values, values)):
+            return
+    rows = np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
+    bad = np.flatnonzero(~rows)
+    if len(bad):
+        raise AudioError(
+            f"{len(bad):,} samples are NaN or infinite (the first is number "
+            f"{n_before + bad[0]:,}); write the recording again as integers or clean it"
+        )
+
+
 @dataclass
 class SampleCheck:
     """Looks at mono samples as they pass, and refuses those in which no speech can be found."""
@@ -65,14 +89,7 @@ class SampleCheck:
             )
         if samples.size == 0:
             return
-        # The sum of squares is not finite where a sample is not, and seldom elsewhere.
-        with np.errstate(invalid="ignore", over="ignore"):
-            is_finite = math.isfinite(np.dot(samples, samples))
-        if not is_finite and len(bad := np.flatnonzero(~np.isfinite(samples))):
-            raise AudioError(
-                f"{len(bad):,} samples are NaN or infinite (the first is number "
-                f"{self.n_samples + bad[0]:,}); write the recording again as integers or clean it"
-            )
+        check_finite(samples, self.n_samples)
         if self.n_samples == 0:
             self.first = float(samples[0])
         # Two samples tell for most recordings.

@@ -208,6 +208,11 @@ class FrontEndConfig:
         return self.n_static * (1 + self.deltas) + n_shifted
 
     @property
+    def hears_level(self) -> bool:
+        """Whether the level of a recording shows in its frames."""
+        return (self.c0 or self.log_energy) and self.normalization == "none" and not self.rasta
+
+    @property
     def frames_per_s(self) -> float:
         """Frames a second: the hop is a whole number of samples, so not quite 1 / hop_s."""
         return self.sample_rate / self.hop_length

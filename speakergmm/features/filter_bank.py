@@ -51,6 +51,20 @@ class FilterBank:
             _filled_up(of_energy),
         )
 
+    def dense(self, n_bins: int) -> NDArray[np.float32]:
+        """Give the filters (n_filters, n_bins) with their zeros: `of` makes the same bank of them.
+
+        ``n_bins`` is n_fft // 2 + 1.
+        """
+        filters = np.zeros((self.n_filters, n_bins), dtype=np.float32)
+        for row, first, start, stop in zip(
+            filters, self.first, self.edges, self.edges[1:], strict=False
+        ):
+            # What fills a run up may lie beyond the last bin.
+            beside = row[first : first + stop - start]
+            beside[:] = self.weights[start : start + len(beside)]
+        return filters
+
     @property
     def n_filters(self) -> int:
         """Number of filters."""

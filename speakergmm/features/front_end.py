@@ -11,7 +11,7 @@ import numpy as np
 
 from speakergmm.audio import check_samples, resample_blocks
 from speakergmm.audio.activity import voiced, voiced_above_noise, without_short_runs
-from speakergmm.errors import AudioError
+from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.dynamics import deltas, shifted_deltas
 from speakergmm.features.mfcc import (
     MIN_POWER,
@@ -22,7 +22,7 @@ from speakergmm.features.mfcc import (
 from speakergmm.features.normalization import cmn, cmvn, rasta, sliding_cmvn, warp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -38,20 +38,23 @@ class UtteranceFrames:
     """Frames (T, D) of one utterance that are not normalized yet.
 
     ``speech`` (T,) marks those that are to be kept; None where only those are there.
-    ``recording_s`` is how long the utterance is, ``energy`` that of all its frames.
+    ``recording_s`` is how long the utterance is, ``energy`` (T_all,) that of all its frames, and
+    ``kept`` (T_all,) marks those of them that are to be kept, also where only those are there.
     """
 
     frames: NDArray[np.float32]
     speech: NDArray[np.bool_] | None
     recording_s: float
     energy: NDArray[np.float32]
+    kept: NDArray[np.bool_]
 
     def first(self, n_speech: int) -> UtteranceFrames:
         """Cut after so many frames of speech."""
+        kept = self.kept & (np.cumsum(self.kept) <= n_speech)
         if self.speech is None:
-            return replace(self, frames=self.frames[:n_speech])
+            return replace(self, frames=self.frames[:n_speech], kept=kept)
         stop = int(np.searchsorted(np.cumsum(self.speech), n_speech)) + 1
-        return replace(self, frames=self.frames[:stop], speech=self.speech[:stop])
+        return replace(self, frames=self.frames[:stop], speech=self.speech[:stop], kept=kept)
 
     @property
     def speech_mask(self) -> NDArray[np.bool_]:
@@ -78,6 +81,49 @@ class FrontEnd:
 
     config: FrontEndConfig
 
+    @classmethod
+    def with_constants(
+        cls, config: FrontEndConfig, constants: Mapping[str, NDArray[np.float32]]
+    ) -> FrontEnd:
+        """Make a front end of constants that were stored, which need not be computed then.
+
+        Building them imports librosa; making them of what is stored does not. The frames have the
+        same bits either way.
+
+        Parameters
+        ----------
+        config : FrontEndConfig
+        constants : mapping
+            As from `constants` of a front end of the same configuration.
+
+        Raises
+        ------
+        ConfigError
+            When they are damaged, or their shapes are those of another configuration.
+        """
+        transform = MfccTransform.from_tensors(
+            constants,
+            hop_length=config.hop_length,
+            pre_emphasis=config.pre_emphasis,
+            noise_subtraction=config.noise_subtraction,
+            top_db=config.top_db,
+        )
+        got = (transform.n_fft, *transform.dct.shape)
+        expected = (config.n_fft, config.n_mels, len(_cepstra(config)))
+        if got != expected:
+            raise ConfigError(
+                f"front end: its stored constants have (n_fft, n_mels, n_cepstra) {got}; its "
+                f"settings need {expected}; make them anew"
+            )
+        front_end = cls(config)
+        # Where `transform` looks before it builds anything.
+        vars(front_end)["transform"] = transform
+        return front_end
+
+    def constants(self) -> dict[str, NDArray[np.float32]]:
+        """Give the constants of `transform` to store; see `with_constants`."""
+        return self.transform.tensors()
+
     @cached_property
     def transform(self) -> MfccTransform:
         """Window, filter bank and cosine transform: built at first use, once."""
@@ -92,7 +138,7 @@ class FrontEnd:
             f_min_hz=config.f_min_hz,
             f_max_hz=config.sample_rate / 2 if config.f_max_hz is None else config.f_max_hz,
             scale=config.mel_scale,
-            cepstra=range(0 if config.c0 else 1, config.n_mfcc),
+            cepstra=_cepstra(config),
             noise_subtraction=config.noise_subtraction,
             lifter=config.lifter,
             top_db=config.top_db,
@@ -177,9 +223,10 @@ class FrontEnd:
             cepstra = _with_energy(cepstra, energy)
         if config.rasta:
             cepstra = rasta(cepstra)
-        if config.normalization_frames == "all":
-            return UtteranceFrames(self._with_dynamics(cepstra, None), speech, recording_s, energy)
-        return UtteranceFrames(self._with_dynamics(cepstra, speech), None, recording_s, energy)
+        kept = np.ones(len(energy), dtype=np.bool_) if speech is None else speech
+        only, later = (None, speech) if config.normalization_frames == "all" else (speech, None)
+        frames = self._with_dynamics(cepstra, only)
+        return UtteranceFrames(frames, later, recording_s, energy, kept)
 
     def pooled(self, utterances: Sequence[UtteranceFrames]) -> NDArray[np.float32]:
         """Join the frames of what belongs together, and normalize them by the configuration.
@@ -303,6 +350,11 @@ class FrontEnd:
             variance=config.normalization == "sliding_cmvn",
             out=frames,
         )
+
+
+def _cepstra(config: FrontEndConfig) -> range:
+    """Give the numbers of the cepstra that are kept."""
+    return range(0 if config.c0 else 1, config.n_mfcc)
 
 
 class _Counter:

@@ -2,8 +2,9 @@
 
 ``librosa.feature.mfcc`` builds its mel filter bank at every call, which for one-second utterances
 is most of its time. Here the window, the bank and the cosine transform are built once, from
-librosa's own functions, and the result is the same to float32 rounding. Samples come in blocks of
-any length, so that a recording need not be in memory as a whole.
+librosa's own functions, and the result is the same to float32 rounding. They can be stored and made
+again of what was stored, without librosa, whose import takes longer than a verification. Samples
+come in blocks of any length, so that a recording need not be in memory as a whole.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-import scipy.fft
 
-from speakergmm.errors import AudioError
+from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.filter_bank import FilterBank, linear_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,9 @@ MIN_POWER = 1e-10
 DB = 10 / np.log(10)
 
 Scale: TypeAlias = Literal["slaney", "htk", "linear"]
+
+# What `MfccTransform.tensors` stores, and how many axes each array has.
+TENSOR_AXES = {"window": 1, "filters": 2, "dct": 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,85 @@ class MfccTransform:
     def n_fft(self) -> int:
         """Length of the Fourier transform in samples."""
         return len(self.fourier.window)
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Give the arrays to store, of which `from_tensors` makes a transform of the same bits.
+
+        Returns
+        -------
+        dict
+            ``window`` (n_fft,), ``filters`` (n_mels, n_fft // 2 + 1) with their zeros, and ``dct``
+            (n_mels, n_cepstra), all float32.
+        """
+        filters = self.filter_bank.dense(self.n_fft // 2 + 1)
+        return {"window": self.fourier.window, "filters": filters, "dct": self.dct}
+
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, NDArray[np.float32]],
+        *,
+        hop_length: int,
+        pre_emphasis: float,
+        noise_subtraction: float,
+        top_db: float | None,
+    ) -> MfccTransform:
+        """Make a transform of what `tensors` gave; neither librosa nor scipy is imported.
+
+        Parameters
+        ----------
+        tensors : mapping
+            More in it than the three arrays does no harm.
+        hop_length : int
+            In samples, 1 or more.
+
+        Raises
+        ------
+        ConfigError
+            When an array is missing, of another kind or shape, or not finite: compiled passes,
+            which do not look where they read, get none of these.
+        """
+        _check_tensors(tensors)
+        from speakergmm.features.spectrum import FourierTransform
+
+        return cls(
+            FourierTransform.of(tensors["window"]),
+            FilterBank.of(tensors["filters"]),
+            np.ascontiguousarray(tensors["dct"]),
+            hop_length,
+            pre_emphasis,
+            noise_subtraction,
+            top_db,
+        )
+
+
+def _check_tensors(tensors: Mapping[str, NDArray[np.float32]]) -> None:
+    """Refuse what no `MfccTransform.tensors` gives."""
+    for name, n_axes in TENSOR_AXES.items():
+        if name not in tensors:
+            raise ConfigError(
+                f"front end: its stored constants have no {name!r}; expected "
+                f"{', '.join(map(repr, TENSOR_AXES))}; make them anew"
+            )
+        array = tensors[name]
+        if array.dtype != np.float32 or array.ndim != n_axes or not np.isfinite(array).all():
+            raise ConfigError(
+                f"front end: its stored constant {name!r} has shape {array.shape} of "
+                f"{array.dtype}; expected finite float32 numbers along {n_axes} axes; make it anew"
+            )
+    n_fft, shape = len(tensors["window"]), tensors["filters"].shape
+    if n_fft < 4 or n_fft & (n_fft - 1):
+        raise ConfigError(
+            f"front end: its stored window has {n_fft} samples; expected a power of two, 4 or "
+            "more; make it anew"
+        )
+    n_mels, n_cepstra = tensors["dct"].shape
+    if shape != (n_mels, n_fft // 2 + 1) or not 1 <= n_cepstra <= n_mels:
+        raise ConfigError(
+            f"front end: its stored filters have shape {shape}, and its cosine transform "
+            f"{(n_mels, n_cepstra)}; expected (n_mels, {n_fft // 2 + 1}) and (n_mels, n_cepstra) "
+            "with no more cepstra than filters; make them anew"
+        )
 
 
 def build_mfcc_transform(
@@ -90,6 +172,7 @@ def build_mfcc_transform(
         1 + L/2 · sin(π(n + 1)/L); 0 for none.
     """
     import librosa.filters
+    import scipy.fft
 
     from speakergmm.features.spectrum import FourierTransform
 

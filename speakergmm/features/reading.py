@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from speakergmm.audio import check_samples, read_blocks
 from speakergmm.audio.activity import snr_of_frames
+from speakergmm.audio.listening import listen
+from speakergmm.audio.sources import content_digest
 from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.sides import Side
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from speakergmm.audio.quality import Quality
+    from speakergmm.audio.sources import Recording, Source
     from speakergmm.features.front_end import FrontEnd, UtteranceFrames
 
 
@@ -45,6 +50,68 @@ class SideFrames(NamedTuple):
     frames: NDArray[np.float32]
     recording_s: float
     snr_db: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardRecording:
+    """What one pass over a recording told besides its frames.
+
+    Parameters
+    ----------
+    source : Path, MemoryFile or GivenSamples
+        Where it came from; ``str`` of it names it in messages.
+    audio_digest : str
+        Of its samples, see `speakergmm.audio.listening.Listening`.
+    quality : Quality
+        Of the channel that the front end listens to.
+    duration_s : float
+        By the recording's own sample rate.
+    kept : (T_all,) bool
+        Which of all its frames are among those of the side, where they stand in this order.
+    frames_per_s : float
+        Of all its frames; frame t stands around second t / frames_per_s.
+    """
+
+    source: Source
+    audio_digest: str
+    quality: Quality
+    duration_s: float
+    kept: NDArray[np.bool_]
+    frames_per_s: float
+
+    @property
+    def name(self) -> str:
+        """What messages call the recording."""
+        return str(self.source)
+
+    @property
+    def n_speech(self) -> int:
+        """Frames of speech."""
+        return int(np.count_nonzero(self.kept))
+
+    @property
+    def kept_s(self) -> NDArray[np.float64]:
+        """Where the middles of the frames of speech are, (n_speech,), in seconds."""
+        return np.asarray(np.flatnonzero(self.kept) / self.frames_per_s, dtype=np.float64)
+
+    def file_digest(self) -> str:
+        """SHA-256 of the file's content, in hexadecimal; "" for samples, which are no file.
+
+        Raises
+        ------
+        AudioError
+            When the file can no longer be read.
+        """
+        return content_digest(self.source)
+
+
+class HeardSide(NamedTuple):
+    """`SideFrames`, and what was heard besides of each of the side's recordings."""
+
+    frames: NDArray[np.float32]
+    recording_s: float
+    snr_db: float
+    recordings: tuple[HeardRecording, ...]
 
 
 def recording_frames(
@@ -102,6 +169,36 @@ def recorded_side(
         for path in paths
     ]
     return _joined(whole, front_end)
+
+
+def heard_side(recordings: Sequence[Recording], front_end: FrontEnd) -> HeardSide:
+    """Frames of recordings of one speaker, as one side, each read once, from wherever it comes.
+
+    Frames, length and SNR are those of `recorded_side`.
+
+    Raises
+    ------
+    AudioError
+        Naming the recording and what is wrong with it; when there are no recordings.
+    """
+    if not recordings:
+        raise AudioError("there are no recordings; expected one or more")
+    parts, heard = zip(*(_heard(recording, front_end) for recording in recordings), strict=True)
+    return HeardSide(*_joined(parts, front_end), heard)
+
+
+def _heard(recording: Recording, front_end: FrontEnd) -> tuple[UtteranceFrames, HeardRecording]:
+
+    with listen(recording, front_end.config.channel) as heard, _naming(heard.name):
+        part = front_end.utterance(heard.blocks, heard.sample_rate)
+        return part, HeardRecording(
+            heard.source,
+            heard.audio_digest,
+            heard.quality(),
+            heard.duration_s,
+            part.kept,
+            front_end.config.frames_per_s,
+        )
 
 
 def utterance_frames(utterance: Utterance, front_end: FrontEnd) -> NDArray[np.float32]:
@@ -183,6 +280,6 @@ def _naming(what: str) -> Iterator[None]:
     try:
         yield
     except AudioError as error:
-        if str(error).startswith(what):
+        if str(error).startswith(f"{what}: "):
             raise
         raise AudioError(f"{what}: {error}") from None

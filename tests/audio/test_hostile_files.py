@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_files import make_hostile_files
+from hostile_files import NO_AUDIO, make_hostile_files
 
 from speakergmm.audio import read_recording, recording_info
+from speakergmm.audio.listening import listen
+from speakergmm.audio.streams import open_stream
 from speakergmm.corpora import Utterance
 from speakergmm.errors import MAX_PROBLEMS_SHOWN, AudioError
 from speakergmm.features import (
@@ -77,6 +80,31 @@ def attempt(step, *args, **options):
     tell(error=error, message=message, seconds=seconds, grown=grown)
 
 
+def can_be_opened(path):
+    try:
+        return Path(path).is_file() and os.access(path, os.R_OK)
+    except OSError:
+        return False
+
+
+def hear_opened(path):
+    """Hear a file that was opened; what cannot be opened, or is too large, by its path."""
+    if not can_be_opened(path) or Path(path).stat().st_size > BYTES_ALLOWED:
+        read_recording(path)
+        return
+    with Path(path).open("rb") as file, listen(file) as heard:
+        assert sum(len(block) for block in heard.blocks)
+
+
+def hear_stream(path):
+    """Hear a file as it arrives; what cannot be opened, by its path."""
+    if not can_be_opened(path):
+        read_recording(path)
+        return
+    with Path(path).open("rb") as file:
+        assert sum(len(block) for block in open_stream(file).blocks)
+
+
 def read_all(folder: Path) -> None:
     import resource
 
@@ -89,6 +117,8 @@ def read_all(folder: Path) -> None:
         attempt(recording_info, path)
         attempt(read_recording, path)
         attempt(recording_frames, path, front_end)
+        attempt(hear_opened, path)
+        attempt(hear_stream, path)
     listed = json.loads((folder / "list.json").read_text())
     utterances = {
         f"u{number}": Utterance(f"u{number}", "s", Path(path)) for number, path in enumerate(listed)
@@ -151,7 +181,7 @@ def test_there_are_more_than_a_hundred(files):
 def test_each_is_read_or_refused_in_one_line_that_names_it_and_says_why(files, outcomes):
     problems = []
     for file in files:
-        info, samples, frames = outcomes[str(file.path)]
+        info, samples, frames, *_ = outcomes[str(file.path)]
         # A header may be fine where samples are not, and samples where frames are not.
         may_work = {
             "info": True,
@@ -174,6 +204,29 @@ def test_each_is_read_or_refused_in_one_line_that_names_it_and_says_why(files, o
                 or not re.search(file.reason, reason)
             ):
                 problems.append(f"{file.path.name!r}: {step}: {said}; expected {file.reason}")
+    assert not problems, listed(problems)
+
+
+def test_an_open_file_is_refused_as_its_path_is(files, outcomes):
+    problems = []
+    for file in files:
+        _, samples, _, opened, _ = outcomes[str(file.path)]
+        # Without its name, libsndfile does not take any content for speech.
+        by_suffix = re.search(NO_AUDIO, samples["message"]) and opened["error"] == "AudioError"
+        said = re.sub(NO_AUDIO + ".*", NO_AUDIO, opened["message"]) if by_suffix else None
+        if opened["message"] != samples["message"] and not (said and said in samples["message"]):
+            problems.append(f"{file.path.name!r}: {opened} instead of {samples}")
+    assert not problems, listed(problems)
+
+
+def test_as_a_stream_each_gives_samples_or_one_line(files, outcomes):
+    problems = []
+    for file in files:
+        *_, streamed = outcomes[str(file.path)]
+        said = streamed["message"]
+        told = said.startswith(f"{file.path}: ") and "\n" not in said.removeprefix(str(file.path))
+        if streamed["error"] is not None and not (streamed["error"] == "AudioError" and told):
+            problems.append(f"{file.path.name!r}: {streamed}")
     assert not problems, listed(problems)
 
 

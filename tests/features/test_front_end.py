@@ -603,7 +603,9 @@ def test_the_first_frames_of_speech(n_frames, data):
     frames = np.arange(n_frames, dtype=np.float32)[:, None]
     masks = st.none() | st.lists(st.booleans(), min_size=n_frames, max_size=n_frames).map(np.array)
     speech = data.draw(masks)
-    whole = UtteranceFrames(frames, speech, 7.0, np.ones(len(frames), np.float32))
+    # Where there is no mask, the frames that were not kept are gone.
+    mask = np.append(np.ones(n_frames, np.bool_), False) if speech is None else speech
+    whole = UtteranceFrames(frames, speech, 7.0, np.ones(len(mask), np.float32), mask)
     kept = frames if speech is None else frames[speech]
     assert whole.n_speech == len(kept)
     wanted = data.draw(st.integers(1, 15))
@@ -612,6 +614,7 @@ def test_the_first_frames_of_speech(n_frames, data):
     assert first.n_speech == min(wanted, len(kept))
     of_first = first.frames if first.speech is None else first.frames[first.speech]
     np.testing.assert_array_equal(of_first, kept[:wanted])
+    np.testing.assert_array_equal(np.flatnonzero(first.kept), np.flatnonzero(mask)[:wanted])
     if speech is not None and wanted <= len(kept):
         # No frame after the last that was wanted.
         assert first.speech[-1]
@@ -884,3 +887,31 @@ def test_without_a_pause_the_quietest_frame_is_kept():
     samples = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 0.1
     config = FrontEndConfig(vad="energy", vad_keeps="pauses")
     assert len(FrontEnd(config)(samples, 16_000)) == 1
+
+
+# --- constants that are stored -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"c0": False, "deltas": 2}, {"mel_scale": "linear", "n_mfcc": 13, "sample_rate": 8000}],
+    ids=str,
+)
+def test_stored_constants_give_the_same_bits(changes):
+    config = FrontEndConfig(**changes)
+    front_end = FrontEnd(config)
+    again = FrontEnd.with_constants(config, front_end.constants())
+    assert again == front_end
+    samples = syllables()
+    np.testing.assert_array_equal(again(samples, 16_000), front_end(samples, 16_000))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"window_s": 0.04}, {"n_mels": 39}, {"n_mfcc": 29}, {"c0": False}, {"sample_rate": 8000}],
+    ids=str,
+)
+def test_constants_of_other_settings_are_refused(changes):
+    constants = FrontEnd(FrontEndConfig()).constants()
+    with pytest.raises(ConfigError, match=r"\(512, 40, 30\); its settings need"):
+        FrontEnd.with_constants(FrontEndConfig(**changes), constants)

@@ -12,8 +12,10 @@ import scipy.signal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from speakergmm.errors import ConfigError
 from speakergmm.features.mfcc import (
     BLOCK_FRAMES,
+    MfccTransform,
     build_mfcc_transform,
     cepstra_in_blocks,
     filter_bank_energies,
@@ -495,3 +497,96 @@ def test_pre_emphasis_goes_on_after_the_sample_before(first, n_more, coefficient
     whole = pre_emphasize(samples, coefficient)
     rest = pre_emphasize(samples[first:], coefficient, samples[first - 1])
     np.testing.assert_array_equal(rest, whole[first:])
+
+
+# --- constants that are stored -------------------------------------------------------------------
+
+OTHERS = ("hop_length", "pre_emphasis", "noise_subtraction", "top_db")
+
+
+def stored_and_made_again(**changes):
+    setting = SETTINGS | changes
+    transform = build_mfcc_transform(**setting)
+    again = MfccTransform.from_tensors(
+        transform.tensors(), **{name: setting[name] for name in OTHERS}
+    )
+    return transform, again
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"pre_emphasis": 0.97, "noise_subtraction": 2.0, "top_db": None},
+        {"scale": "htk", "n_mels": 26, "cepstra": range(1, 13), "lifter": 22.0},
+        {"scale": "linear", "f_min_hz": 100.0, "f_max_hz": 4000.0},
+        {"n_fft": 1024, "win_length": 640, "hop_length": 320},
+        # A filter for more than every bin: some are empty.
+        {"n_fft": 32, "win_length": 20, "hop_length": 10},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:Empty filters")
+def test_a_transform_that_was_stored_gives_the_same_bits(changes):
+    transform, again = stored_and_made_again(**changes)
+    for one, other in zip(mfcc(noise(9_000), transform), mfcc(noise(9_000), again), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for name, array in transform.tensors().items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(again.tensors()[name], array)
+    for name in OTHERS:
+        assert getattr(again, name) == getattr(transform, name)
+
+
+def test_stored_arrays_may_be_read_only_and_in_any_order():
+    transform = build_mfcc_transform(**SETTINGS)
+    tensors = {name: np.asfortranarray(a) for name, a in transform.tensors().items()}
+    for array in tensors.values():
+        array.flags.writeable = False
+    again = MfccTransform.from_tensors(tensors, **{name: SETTINGS[name] for name in OTHERS})
+    np.testing.assert_array_equal(mfcc(noise(4000), again)[0], mfcc(noise(4000), transform)[0])
+
+
+def without(name):
+    return lambda tensors: tensors.pop(name)
+
+
+def changed(name, change):
+    def apply(tensors):
+        tensors[name] = change(tensors[name])
+
+    return apply
+
+
+def with_one(value):
+    def change(array):
+        array = array.copy()
+        array.flat[3] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without("dct"), "constants have no 'dct'; expected 'window', 'filters', 'dct'"),
+        (changed("window", np.float64), r"'window' has shape \(512,\) of float64"),
+        (changed("filters", np.ravel), "'filters' has shape .* along 2 axes"),
+        (changed("filters", with_one(np.nan)), "expected finite float32"),
+        (changed("dct", with_one(np.inf)), "expected finite float32"),
+        (changed("window", lambda w: w[:500]), "window has 500 samples; expected a power of two"),
+        (changed("window", lambda w: w[:2]), "window has 2 samples"),
+        (changed("window", lambda w: w[:0]), "window has 0 samples"),
+        (changed("window", lambda w: w[:256]), r"filters have shape \(40, 257\).*n_mels, 129"),
+        (changed("filters", lambda f: f[:39]), r"filters have shape \(39, 257\)"),
+        (changed("dct", lambda d: d[:, :0]), r"cosine transform \(40, 0\)"),
+        (changed("dct", lambda d: np.tile(d, 2)), r"cosine transform \(40, 60\)"),
+        (changed("dct", lambda d: d[:30]), r"cosine transform \(30, 30\)"),
+    ],
+)
+def test_damaged_constants_are_refused(damage, message):
+    tensors = dict(build_mfcc_transform(**SETTINGS).tensors())
+    damage(tensors)
+    with pytest.raises(ConfigError, match=message):
+        MfccTransform.from_tensors(tensors, **{name: SETTINGS[name] for name in OTHERS})
