@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     )
     from speakergmm.verification import (
         Calibration,
+        EnrollmentReport,
+        Identification,
         Verification,
         Verifier,
         as_norm,
@@ -61,7 +63,8 @@ _PLACES = {
         "map_adapt", "train_ubm",
     ),
     "speakergmm.verification": (
-        "Calibration", "Verification", "Verifier", "as_norm", "fit_calibration", "linear_score",
+        "Calibration", "EnrollmentReport", "Identification", "Verification", "Verifier", "as_norm",
+        "fit_calibration", "linear_score",
         "log_likelihood_ratio", "s_norm", "t_norm", "z_norm", "zt_norm",
     ),
 }  # fmt: skip
@@ -71,9 +74,11 @@ __all__ = [
     "Calibration",
     "CostModel",
     "DiagonalGMM",
+    "EnrollmentReport",
     "FrameStore",
     "FrontEnd",
     "FrontEndConfig",
+    "Identification",
     "Statistics",
     "TrainingConfig",
     "TrainingHistory",

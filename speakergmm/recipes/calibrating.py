@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from speakergmm.errors import ConfigError, ManifestError, ScoreError, problem_re
 from speakergmm.evaluation import CostModel, Evaluation, EvaluationConfig, evaluate_scores
 from speakergmm.evaluation.decisions import Decision, check_support, decide, threshold_for
 from speakergmm.files import digests_once
+from speakergmm.gmm.model_file import load_background_model
 from speakergmm.progress import SILENT
 from speakergmm.recipes.list_scoring import score_protocol
+from speakergmm.recipes.shorter_tests import expected_errors, measured_on
 from speakergmm.verification.calibration import fit_calibration
 from speakergmm.verification.calibration_file import record_to_json
 from speakergmm.verification.calibration_record import (
@@ -27,7 +30,7 @@ from speakergmm.verification.calibration_record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -112,6 +115,7 @@ def calibrate_scores(
     n_resamples: int = 1000,
     seed: int = 0,
     n_recordings: int | None = None,
+    by_length: Mapping[float, Scores] | None = None,
     warnings: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> CalibrationReport:
@@ -125,6 +129,9 @@ def calibrate_scores(
         Of each system's scores.
     p_target : float
         Prior for which the fit is best.
+    by_length : mapping, optional
+        Of one system: seconds of speech → the same trials with tests of so much, for the errors to
+        expect.
 
     Raises
     ------
@@ -146,8 +153,19 @@ def calibrate_scores(
     else:
         threshold = threshold_for(scores, goal.p_fa)
     progress.start("error rates")
+    judged = {}
+    for length, part in (by_length or {}).items():
+        # Of some lengths there may be too few errors to tell.
+        with suppress(ScoreError):
+            llr = cross_validated([part], p_target, seed=seed)
+            judged[length] = dataclasses.replace(part, llr=llr)
     return CalibrationReport(
-        dataclasses.replace(record, threshold=threshold),
+        dataclasses.replace(
+            record,
+            threshold=threshold,
+            expected=expected_errors(by_length or {}, judged, record, threshold),
+            measured_on=f"{record.fitted_on}, on speakers left out" if judged else "",
+        ),
         decide(scores, threshold, n_resamples=n_resamples, rng=seed),
         evaluate_scores(
             scores,
@@ -164,7 +182,11 @@ def calibrate_scores(
 
 
 def cross_validated(
-    systems: Sequence[Scores], p_target: float, *, seed: int = 0, progress: Progress = SILENT
+    systems: Sequence[Scores],
+    p_target: float,
+    *,
+    seed: int = 0,
+    progress: Progress = SILENT,
 ) -> NDArray[np.float64]:
     """Calibrate each trial by a fit that knows neither of its speakers.
 
@@ -256,8 +278,9 @@ def calibrate_recordings(
     _check_different(utterances.values())
     protocol = leave_one_out(utterances, max_enrollment=max_enrollment)
     scored = score_protocol(
-        protocol, utterances, ubm, settings, cohort=cohort, jobs=jobs, progress=progress
-    )
+        protocol, utterances, ubm, settings, cohort=cohort, with_shorter=True, jobs=jobs,
+        progress=progress,
+    )  # fmt: skip
     warnings = list(scored.warnings)
     sessions = {(u.speaker_id, u.session_id) for u in utterances.values()}
     if not any(session for _, session in sessions):
@@ -265,7 +288,7 @@ def calibrate_recordings(
             "the recordings name no sessions, so those of one speaker are taken for different "
             "sittings; if they are of one, with one microphone, expect more errors in use"
         )
-    return calibrate_scores(
+    report = calibrate_scores(
         [scored.scores],
         [scored.origin],
         goal,
@@ -274,9 +297,13 @@ def calibrate_recordings(
         n_resamples=n_resamples,
         seed=seed,
         n_recordings=len(utterances),
+        by_length=scored.by_length,
         warnings=warnings,
         progress=progress,
     )
+    trials = measured_on(report.record.measured_on, load_background_model(ubm).front_end)
+    record = dataclasses.replace(report.record, measured_on=trials)
+    return dataclasses.replace(report, record=record)
 
 
 def _check_different(utterances: Iterable[Utterance]) -> None:

@@ -64,7 +64,7 @@ def calibrate(
         record = (
             _fit(pipeline, protocols[development], fitted_on)
             if lender is None
-            else _read(lender.output / CALIBRATION_FILE)
+            else read_calibration(lender.output / CALIBRATION_FILE)
         )
         for split, protocol in protocols.items():
             raw = pipeline.raw_scores(split)
@@ -111,7 +111,7 @@ def _fit(
         return str(error)
 
 
-def _read(path: Path) -> CalibrationRecord | str:
+def read_calibration(path: Path) -> CalibrationRecord | str:
     """Read a calibration, or why there is none."""
     about = json.loads(path.read_text(encoding="utf-8"))
     return str(about["unavailable"]) if "unavailable" in about else load_calibration(path)

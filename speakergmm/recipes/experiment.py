@@ -29,6 +29,7 @@ from speakergmm.recipes.evaluation_stage import (
     read_evaluations,
 )
 from speakergmm.recipes.pipeline import UBM_FILE, Pipeline
+from speakergmm.recipes.system_stage import write_system
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,6 +165,7 @@ class Experiment:
             for other in self.others:
                 other.run(utterances, protocols)
             calibrate(self.pipeline, protocols, self.learned_from)
+            write_system(self.pipeline, protocols)
             for other in self.others:
                 calibrate(other, protocols, is_learned=other in self.learned_from)
                 measure(other, list(protocols))

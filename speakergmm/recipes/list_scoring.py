@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from speakergmm.errors import ConfigError
 from speakergmm.features.extraction import extract_sides
 from speakergmm.features.sides import by_name, pooled_sides
 from speakergmm.files import file_digest
-from speakergmm.gmm.model_file import load_background_model, model_digest
+from speakergmm.gmm.model_file import read_background_model
 from speakergmm.progress import SILENT
 from speakergmm.recipes.lists import frames_folder, of_split
+from speakergmm.recipes.shorter_tests import lengths_below, median_speech_s, score_shorter
 from speakergmm.recipes.steps import enroll_models, score_split, used_utterances
 from speakergmm.verification import ScoreOrigin
 from speakergmm.verification.calibration_file import load_calibration
@@ -34,11 +35,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ScoredList:
-    """Scored trials, what made their scores, and what makes them less certain, a line each."""
+    """Scored trials, what made their scores, and what makes them less certain, a line each.
+
+    ``by_length``, where it was asked for, has the same trials with tests cut to so many seconds of
+    speech; its longest are the whole ones, by their median.
+    """
 
     scores: Scores
     origin: ScoreOrigin
     warnings: tuple[str, ...]
+    by_length: dict[float, Scores] = field(default_factory=dict)
 
 
 def score_lists(
@@ -116,10 +122,14 @@ def score_protocol(
     frames: Path | None = None,
     cohort: Path | None = None,
     calibration: CalibrationRecord | None = None,
+    with_shorter: bool = False,
     jobs: Jobs = None,
     progress: Progress = SILENT,
 ) -> ScoredList:
-    """Enroll the models of a protocol and score its trials; see `score_lists`."""
+    """Enroll the models of a protocol and score its trials; see `score_lists`.
+
+    ``with_shorter`` asks for `ScoredList.by_length`.
+    """
     normalization = settings.score_normalization
     if normalization.method != "none" and cohort is None:
         raise ConfigError(
@@ -131,7 +141,7 @@ def score_protocol(
             f"{cohort}: a cohort is of no use without score normalization; choose a method: z, t, "
             "zt, s or as"
         )
-    model, digest = load_background_model(ubm), model_digest(ubm)
+    model, digest = read_background_model(ubm)
     strangers = None if cohort is None else load_cohort(cohort, digest)
     origin = ScoreOrigin(
         digest,
@@ -170,10 +180,30 @@ def score_protocol(
             jobs=jobs,
             progress=progress,
         )
+        shorter = {}
+        if with_shorter:
+            shorter = score_shorter(
+                raw,
+                lengths_below(median_speech_s(raw)),
+                enrollment,
+                protocol,
+                test_pools,
+                store,
+                model,
+                settings,
+                cohort=strangers,
+                jobs=jobs,
+                progress=progress,
+            )
     scores = raw.normalized(protocol.trials, normalization)
+    by_length = {
+        length: part.normalized(protocol.trials, normalization) for length, part in shorter.items()
+    }
+    if with_shorter:
+        by_length[median_speech_s(raw)] = scores
     if calibration is not None:
         scores = raw.calibrated(scores, calibration)
-    return ScoredList(scores, origin, warnings)
+    return ScoredList(scores, origin, warnings, by_length)
 
 
 def make_cohort(
@@ -209,7 +239,7 @@ def make_cohort(
         file cannot be written.
     """
     utterances = read_utterances(utterances_file, audio, durations=duration_s)
-    model, digest = load_background_model(ubm), model_digest(ubm)
+    model, digest = read_background_model(ubm)
     cohort = cohort_lists(
         of_split(utterances, split, utterances_file).values(),
         cached(duration_s),

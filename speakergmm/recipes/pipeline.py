@@ -369,7 +369,7 @@ class Pipeline:
                 if cohort is not None:
                     cohort.check_apart(steps.used_utterances(protocol, utterances))
                 raw = steps.score_split(
-                    enrolled.output / _enrollment_file(split),
+                    self.enrollment_path(split),
                     protocol,
                     pools[split],
                     stores,
@@ -395,6 +395,10 @@ class Pipeline:
         method, known = (p.recipe.settings.score_normalization.method for p in (self, base))
         # Those with all scores against the cohort serve every normalization.
         return base._scored() if method in ("none", known) or known == ALL_COHORT_SCORES else self
+
+    def enrollment_path(self, split: str) -> Path:
+        """Name the file of a split's enrolled statistics."""
+        return self._enrolled().output / _enrollment_file(split)
 
     def raw_scores(self, split: str) -> RawScores:
         """Read the raw scores of a split."""

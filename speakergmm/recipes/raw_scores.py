@@ -48,6 +48,9 @@ class RawScores:
 
     def calibrated(self, scores: Scores, record: CalibrationRecord) -> Scores:
         """Give normalized scores with their log-likelihood ratios."""
+        if record.knows_lengths:
+            speech_s = self.side.values["test_speech"][scores.trials.test_index]
+            return dataclasses.replace(scores, llr=record.by_length(scores.score, speech_s))
         names = [term.name for term in record.calibration.side]
         side = self.side.of_trials(scores.trials, names) if names else None
         return dataclasses.replace(scores, llr=record.calibration(scores.score, side))

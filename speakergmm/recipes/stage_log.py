@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-STAGES = ("features", "ubm", "enrollment", "cohort", "scoring", "calibration", "evaluation")
+STAGES = (
+    "features", "ubm", "enrollment", "cohort", "scoring", "calibration", "system", "evaluation",
+)  # fmt: skip
 
 # To be raised when a change of the program changes what a stage writes.
 VERSION = 2

@@ -141,16 +141,29 @@ class AdaptedModels(Sequence[DiagonalGMM]):
         return self.settings.speaker_model(self.ubm, statistics)
 
 
+def enrolled_models(
+    path: Path, protocol: Protocol, ubm: DiagonalGMM, settings: EnrollmentConfig
+) -> AdaptedModels:
+    """Give the models of a protocol's trials, out of the file that `enroll_models` wrote."""
+    row = {model_id: i for i, model_id in enumerate(protocol.enrollment)}
+    rows = [row[model_id] for model_id in protocol.trials.model_ids]
+    return AdaptedModels(path, rows, ubm, settings)
+
+
 @dataclass(frozen=True)
 class PooledTests:
-    """Loads the frames of a test: of all its sides, one after the other."""
+    """Loads the frames of a test: of all its sides, one after the other.
+
+    ``most_frames``, where given, cuts it after so many.
+    """
 
     store: FrameStore
     tests: Pools
+    most_frames: int | None = None
 
     def __call__(self, test_id: str) -> NDArray[np.float32]:
         """Read the frames (T, D)."""
-        return self.store.pooled(self.tests[test_id])
+        return self.store.pooled(self.tests[test_id])[: self.most_frames]
 
 
 def score_split(
@@ -172,10 +185,8 @@ def score_split(
     pools, stores : (enrollment, tests)
         Model and test id → the sides that make it up, and the stores that hold them.
     """
-    row = {model_id: i for i, model_id in enumerate(protocol.enrollment)}
     trials = protocol.trials
-    rows = [row[model_id] for model_id in trials.model_ids]
-    models = AdaptedModels(enrollment_file, rows, ubm, settings.enrollment)
+    models = enrolled_models(enrollment_file, protocol, ubm, settings.enrollment)
     load_test = PooledTests(stores[1], pools[1])
     scores = score_trials(
         models,

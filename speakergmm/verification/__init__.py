@@ -1,6 +1,6 @@
 """Trials → scores → log-likelihood ratios; and the speakers that are enrolled."""
 
-from speakergmm.verification.answers import EnrollmentReport, Verification
+from speakergmm.verification.answers import EnrollmentReport, Identification, Verification
 from speakergmm.verification.calibration import Calibration, fit_calibration
 from speakergmm.verification.calibration_record import CalibrationConfig, CalibrationRecord
 from speakergmm.verification.cohort import Cohort
@@ -20,6 +20,7 @@ __all__ = [
     "Cohort",
     "EnrollmentConfig",
     "EnrollmentReport",
+    "Identification",
     "NormalizationConfig",
     "ScoreOrigin",
     "ScoringConfig",

@@ -6,15 +6,47 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from speakergmm.audio.quality import SHORT_SPEECH_S
+
 if TYPE_CHECKING:
     from speakergmm.audio.quality import Quality
+    from speakergmm.verification.expected_errors import ExpectedErrors
+
+# Below, the model is mostly the background model.
+SHORT_ENROLLMENT_S = 10.0
+
+# How much speech there is, an answer says by what was scored, which is not to the last word what
+# the quality counts.
+OF_LENGTH = "short_speech"
 
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentReport:
-    """What an enrollment added, and what is now known; seconds are of speech kept.
+    """What an enrollment added, and what is now known; seconds are of net speech.
 
-    ``quality`` says of each recording, by its path, what it is like.
+    Parameters
+    ----------
+    speaker_id : str
+    speech_s : float
+        Added.
+    total_speech_s : float
+        In all.
+    n_recordings : int
+        In all.
+    quality : dict
+        Of each recording, by its name.
+    share_seen : float
+        Share of the background model's components that have seen a frame's worth of speech or more,
+        by now: what sounds the enrollment holds.
+    share_adapted : float
+        Share of them that have moved half way to the speaker or further (n ≥ relevance factor).
+    fit : dict
+        Of each recording, by its name: the log-likelihood ratio (calibrated, or else per frame)
+        against the model of the speaker's other recordings; None where there are none.
+    misfits : tuple of str
+        Recordings that do not fit the others: below 0 they sound more like somebody else.
+    duplicates : tuple of (str, str)
+        Recordings that are also part of another speaker's enrollment, and who that is.
     """
 
     speaker_id: str
@@ -22,30 +54,71 @@ class EnrollmentReport:
     total_speech_s: float
     n_recordings: int
     quality: dict[str, Quality]
+    share_seen: float
+    share_adapted: float
+    fit: dict[str, float | None]
+    misfits: tuple[str, ...] = ()
+    duplicates: tuple[tuple[str, str], ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What may harm decisions about this speaker, a line each; names the recording."""
-        return tuple(
-            f"{path}: {warning.text}"
-            for path, quality in self.quality.items()
+        found = [
+            f"{name}: this is also a recording of {other!r}; one of the two enrollments is wrong: "
+            "remove it and enroll again"
+            for name, other in self.duplicates
+        ]
+        found += [
+            f"{name}: does not fit the other recordings ({self.fit[name]:.2f}, below 0 it sounds "
+            "more like somebody else); listen to it, and if it is, remove the speaker and enroll "
+            "again without it"
+            for name in self.misfits
+        ]
+        if self.total_speech_s < SHORT_ENROLLMENT_S:
+            found.append(
+                f"{self.total_speech_s:.1f} s of speech in all; below {SHORT_ENROLLMENT_S:g} s "
+                "errors are much more frequent: enroll more recordings, best of other days"
+            )
+        found += [
+            f"{name}: {warning.text}"
+            for name, quality in self.quality.items()
             for warning in quality.warnings
-        )
+            if warning.code != OF_LENGTH
+        ]
+        return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as JSON."""
-        quality = {path: quality.to_json() for path, quality in self.quality.items()}
-        return dataclasses.asdict(self) | {"quality": quality}
+        quality = {name: quality.to_json() for name, quality in self.quality.items()}
+        return dataclasses.asdict(self) | {"quality": quality, "warnings": list(self.warnings)}
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
     """The answer to "is this that speaker?".
 
-    ``score`` is what the scorer gives, normalized where there is a cohort; ``llr`` the calibrated
-    log-likelihood ratio in nats, None without a calibration. It was accepted when ``llr``, or
-    without a calibration ``score``, reached ``threshold``. ``speech_s`` is how much speech was
-    heard, and ``quality`` what the recording is like.
+    Parameters
+    ----------
+    speaker_id, recording : str
+    score : float
+        What the scorer gives, normalized where there is a cohort.
+    threshold : float
+        It was accepted when ``llr``, or without a calibration ``score``, reached this.
+    accepted : bool
+    speech_s : float
+        Net speech that was heard, in seconds.
+    quality : Quality
+        What the recording is like.
+    llr : float, optional
+        Calibrated log-likelihood ratio, natural log: above 0 the speech is likelier from the
+        claimed speaker than from a stranger. None without a calibration.
+    expected : ExpectedErrors, optional
+        Error rates with so much speech, at the calibration's threshold, where they were measured
+        and that is the threshold used.
+    better : ExpectedErrors, optional
+        Those with a length that would make the answer much surer.
+    notes : tuple of str
+        What besides quality makes the answer less certain, a line each.
     """
 
     speaker_id: str
@@ -56,12 +129,100 @@ class Verification:
     speech_s: float
     quality: Quality
     llr: float | None = None
+    expected: ExpectedErrors | None = None
+    better: ExpectedErrors | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> float:
+        """What was compared with the threshold."""
+        return self.score if self.llr is None else self.llr
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What may harm the decision, a line each."""
-        return tuple(warning.text for warning in self.quality.warnings)
+        return _warnings(self.notes, self.speech_s, self.quality)
 
     def to_json(self) -> dict[str, Any]:
         """Give the answer as JSON."""
-        return dataclasses.asdict(self) | {"quality": self.quality.to_json()}
+        return _with_quality(self, self.quality) | {"warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An enrolled speaker whom a recording may be of.
+
+    ``score`` and ``llr`` are as in `Verification`; ``posterior`` is the probability that it is this
+    speaker, None without a calibration.
+    """
+
+    speaker_id: str
+    score: float
+    llr: float | None
+    posterior: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """The answer to "who of those enrolled is this?".
+
+    Parameters
+    ----------
+    recording : str
+    candidates : tuple of Candidate
+        The best, the best first.
+    speaker_id : str or None
+        Who it is taken to be; None: none of them.
+    is_closed : bool
+        Whether it was said to be one of them, so that the best is the answer.
+    threshold : float or None
+        Of an open set: what the best has to reach. With ratios it is that of a claim plus ln S,
+        since a stranger has S chances to be taken for one of S speakers.
+    posterior_none : float or None
+        Probability that it is none of them; None without a calibration, 0 of a closed set.
+    n_enrolled : int
+        Speakers that were compared.
+    speech_s : float
+        Net speech that was heard, in seconds.
+    quality : Quality
+    p_known : float
+        How often a recording is of somebody enrolled, for whom the threshold is right: of ratios
+        1 / (1 + e^threshold), before ln S is added. By it the probabilities were made.
+    notes : tuple of str
+        What besides quality makes the answer less certain, a line each.
+    """
+
+    recording: str
+    candidates: tuple[Candidate, ...]
+    speaker_id: str | None
+    is_closed: bool
+    threshold: float | None
+    posterior_none: float | None
+    n_enrolled: int
+    speech_s: float
+    quality: Quality
+    p_known: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may harm the decision, a line each."""
+        return _warnings(self.notes, self.speech_s, self.quality)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the answer as JSON."""
+        return _with_quality(self, self.quality) | {"warnings": list(self.warnings)}
+
+
+def _warnings(notes: tuple[str, ...], speech_s: float, quality: Quality) -> tuple[str, ...]:
+    found = [*notes]
+    if speech_s < SHORT_SPEECH_S:
+        found.append(
+            f"{speech_s:.1f} s of speech (below {SHORT_SPEECH_S:g} s): short recordings raise both "
+            "error rates; record more"
+        )
+    return (*found, *(w.text for w in quality.warnings if w.code != OF_LENGTH))
+
+
+def _with_quality(answer: Any, quality: Quality) -> dict[str, Any]:
+    return dataclasses.asdict(answer) | {"quality": quality.to_json()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from speakergmm.errors import ModelError
+from speakergmm.gmm import DiagonalGMM
 from speakergmm.gmm.densities import (
     BLOCK_CELLS,
     LOST_COMPONENT,
@@ -17,11 +19,7 @@ from speakergmm.gmm.densities import (
 from speakergmm.verification.ratio import check_same_size, log_likelihood_ratio, some_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
-
-    from speakergmm.gmm import DiagonalGMM
 
 # Rows of the top-C operand are filled up to whole vector registers.
 REGISTER = 16
@@ -62,7 +60,10 @@ class ModelBank:
             and np.array_equal(model.weights, ubm.weights)
             for model in speaker_models
         )
-        fit = (_fits_float32(model, ubm, means_only=means_only) for model in speaker_models)
+        fit = (
+            is_near(model, ubm) if means_only else model.block_densities.is_accurate
+            for model in speaker_models
+        )
         if not (ubm.block_densities.is_accurate and all(fit)):
             return cls(ubm, speaker_models, top_c, means_only, None)
         n_rows = ubm.n_features + 1 if means_only else 2 * ubm.n_features + 1
@@ -76,6 +77,32 @@ class ModelBank:
         if top_c is not None:
             operand = np.ascontiguousarray(operand.T)
         return cls(ubm, speaker_models, top_c, means_only, operand)
+
+    @classmethod
+    def of_directions(
+        cls, directions: NDArray[np.float32], ubm: DiagonalGMM, top_c: int | None = None
+    ) -> ModelBank:
+        """Stack models of which only means are adapted, by their `linear.directions_of`.
+
+        Parameters
+        ----------
+        directions : (S, C, D)
+            What each mean is off the UBM's, over the variances; of models that `is_near` their UBM.
+        """
+        models = _NearModels(directions, ubm)
+        if not ubm.block_densities.is_accurate:
+            return cls(ubm, models, top_c, True, None)
+        center = ubm.block_densities.center.astype(np.float64)
+        far = np.float32(ubm.means - center)
+        bias = np.einsum("scd,cd->sc", directions, far)
+        bias += 0.5 * np.einsum("scd,scd,cd->sc", directions, directions, np.float32(ubm.variances))
+        rows = np.concatenate([directions, -bias[:, :, None]], axis=2)  # (S, C, D + 1)
+        if top_c is None:
+            return cls(ubm, models, None, True, np.ascontiguousarray(rows.transpose(2, 0, 1)))
+        width = -(-rows.shape[2] // REGISTER) * REGISTER
+        operand = np.zeros((ubm.n_components, len(directions), width), dtype=np.float32)
+        operand[:, :, : rows.shape[2]] = rows.transpose(1, 0, 2)
+        return cls(ubm, models, top_c, True, operand)
 
     @property
     def n_models(self) -> int:
@@ -150,9 +177,28 @@ class ModelBank:
         return sums
 
 
-def _fits_float32(model: DiagonalGMM, ubm: DiagonalGMM, *, means_only: bool) -> bool:
-    if not means_only:
-        return model.block_densities.is_accurate
+class _NearModels(Sequence[DiagonalGMM]):
+    """Models made of their directions when they are asked for."""
+
+    def __init__(self, directions: NDArray[np.float32], ubm: DiagonalGMM) -> None:
+        self.directions, self.ubm = directions, ubm
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+    @overload
+    def __getitem__(self, i: int) -> DiagonalGMM: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[DiagonalGMM]: ...
+    def __getitem__(self, i: int | slice) -> DiagonalGMM | Sequence[DiagonalGMM]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        means = self.ubm.means + self.directions[i] * self.ubm.variances
+        return DiagonalGMM(self.ubm.weights, means, self.ubm.variances)
+
+
+def is_near(model: DiagonalGMM, ubm: DiagonalGMM) -> bool:
+    """Tell whether float32 holds a model of which only the means are adapted."""
     distances = np.sum(np.square(model.means - ubm.mean) / ubm.variances, axis=1)
     return bool(distances.max() <= LOST_COMPONENT)
 

@@ -12,6 +12,7 @@ from speakergmm.config import check_choice, check_range
 from speakergmm.corpora import trial_speakers
 from speakergmm.errors import CalibrationError, ConfigError, ScoreError
 from speakergmm.verification.calibration import Calibration, fit_calibration
+from speakergmm.verification.expected_errors import expected_at
 from speakergmm.verification.side_information import SIDE_NAMES, SideName, side_quantity
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Scores
+    from speakergmm.verification.expected_errors import ExpectedErrors
     from speakergmm.verification.origin import ScoreOrigin
 
     Floats: TypeAlias = NDArray[np.float64]
@@ -79,6 +81,11 @@ class CalibrationRecord:
         Of the trials.
     threshold : float, optional
         Log-likelihood ratio from which to accept, where a decision was asked for.
+    expected : tuple of ExpectedErrors
+        Error rates at this threshold by how much speech was heard, ascending; the last is of whole
+        tests. Empty where they were not measured.
+    measured_on : str
+        Names the trials of these.
     """
 
     calibration: Calibration
@@ -89,6 +96,8 @@ class CalibrationRecord:
     n_nontarget: int
     n_speakers: int
     threshold: float | None = None
+    expected: tuple[ExpectedErrors, ...] = ()
+    measured_on: str = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -167,6 +176,34 @@ class CalibrationRecord:
             side_quantity(term.name, np.array([side[term.name]])) for term in self.calibration.side
         ]
         return float(self.calibration([score], np.column_stack(known) if known else None)[0])
+
+    def of_recording(self, score: float, side: Mapping[str, float]) -> float:
+        """Give the log-likelihood ratio of a score of one recording, by how much speech it has.
+
+        What a score of so much speech is worth is read from the table of expected errors, where
+        there is one; where the calibration itself depends on side information, or there is no
+        table, this is `of_trial`.
+
+        Parameters
+        ----------
+        side : mapping
+            As for `of_trial`; ``test_speech`` has to be there.
+        """
+        if not self.knows_lengths:
+            return self.of_trial(score, side)
+        return float(self.by_length(np.array([score]), [side["test_speech"]])[0])
+
+    @property
+    def knows_lengths(self) -> bool:
+        """Whether ratios are read from the table of expected errors; see `of_recording`."""
+        return bool(self.expected) and not self.calibration.side
+
+    def by_length(self, scores: Floats, speech_s: Sequence[float] | Floats) -> Floats:
+        """Give the ratios of scores (N,) of tests with so many seconds of speech each (N,)."""
+        lengths, place = np.unique(np.asarray(speech_s, dtype=np.float64), return_inverse=True)
+        rows = [expected_at(self.expected, float(length)) for length in lengths]
+        scale, offset = np.array([(row.scale, row.offset) for row in rows if row is not None]).T
+        return np.asarray(scale[place] * scores + offset[place])
 
     def calibrated(self, systems: Sequence[Scores]) -> Scores:
         """Give the first system's scored trials with the ratios that all systems' scores make.

@@ -165,13 +165,18 @@ class Cohort:
             )
 
     def check_enrolled(self, speaker_id: str, digests: Iterable[str]) -> None:
-        """Refuse a speaker who was enrolled with recordings of the cohort, by their digests.
+        """Refuse a speaker who is in the cohort, by name or by the digests of the recordings.
 
         Raises
         ------
         CohortError
             Naming whose they are in the cohort.
         """
+        if any(source.speaker_id == speaker_id for source in self.sources):
+            raise CohortError(
+                f"speaker {speaker_id!r} is in both, the cohort and those enrolled; make the "
+                "cohort of others, or choose another name where they are two people"
+            )
         own = set(digests)
         shared = {source.speaker_id for source in self.sources if source.digest in own}
         if shared:
@@ -193,18 +198,27 @@ class Cohort:
         CohortError
             Naming the speakers, and the recordings that are the same under another name.
         """
+        digest = digests_once()
+        self.check_sources(Source.of(utterance, digest) for utterance in utterances)
+
+    def check_sources(self, sources: Iterable[Source]) -> None:
+        """Refuse stretches of speech that are in the cohort, or of its speakers.
+
+        Raises
+        ------
+        CohortError
+            As `check_apart`.
+        """
         speakers = {source.speaker_id for source in self.sources}
         by_digest: dict[str, list[Source]] = {}
         for source in self.sources:
             by_digest.setdefault(source.digest, []).append(source)
         shared: dict[str, None] = {}
         problems = []
-        digest = digests_once()
-        for utterance in utterances:
-            if utterance.speaker_id in speakers:
-                shared[utterance.speaker_id] = None
+        for own in sources:
+            if own.speaker_id in speakers:
+                shared[own.speaker_id] = None
                 continue
-            own = Source.of(utterance, digest)
             twin = next((s for s in by_digest.get(own.digest, ()) if s.overlaps(own)), None)
             if twin is not None:
                 problems.append(

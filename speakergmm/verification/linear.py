@@ -65,11 +65,11 @@ def linear_score(
             )
         if test.n_frames == 0:
             raise FrameError("there are no frames to score; expected one or more")
-    centered = np.stack([_offsets_from_ubm(test, ubm) for test in tests])  # (N, C · D)
-    return np.asarray(_directions(models, ubm) @ centered.T)
+    centered = np.stack([offsets_from_ubm(test, ubm) for test in tests])  # (N, C · D)
+    return np.asarray(directions_of(models, ubm) @ centered.T)
 
 
-def _directions(models: Sequence[DiagonalGMM], ubm: DiagonalGMM) -> NDArray[np.float64]:
+def directions_of(models: Sequence[DiagonalGMM], ubm: DiagonalGMM) -> NDArray[np.float64]:
     """Offsets of the speakers' means, over the variances (S, C · D)."""
     directions = np.empty((len(models), ubm.means.size))
     for i, model in enumerate(models):
@@ -77,9 +77,20 @@ def _directions(models: Sequence[DiagonalGMM], ubm: DiagonalGMM) -> NDArray[np.f
     return directions
 
 
-def _offsets_from_ubm(test: Statistics, ubm: DiagonalGMM) -> NDArray[np.float64]:
+def offsets_from_ubm(test: Statistics, ubm: DiagonalGMM) -> NDArray[np.float64]:
     """First-order statistics of a test about the UBM's means, per frame (C · D,)."""
     return ((test.f - test.n[:, None] * ubm.means) / test.n_frames).ravel()
+
+
+def frame_offsets(ubm: DiagonalGMM, frames: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Give all that linear scoring looks at of a test's frames (T, D), (C · D,).
+
+    Raises
+    ------
+    FrameError
+        When the frames are not (T, D) of the model's D, T ≥ 1, or not finite.
+    """
+    return offsets_from_ubm(accumulate(ubm, some_frames(ubm, frames)), ubm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +108,7 @@ class LinearBank:
         """Stack the offsets of the models' means."""
         for model in speaker_models:
             check_same_size(model, ubm)
-        return cls(ubm, _directions(speaker_models, ubm))
+        return cls(ubm, directions_of(speaker_models, ubm))
 
     @property
     def n_models(self) -> int:
@@ -108,6 +119,6 @@ class LinearBank:
         self, frames: NDArray[np.floating], models: NDArray[np.integer]
     ) -> NDArray[np.float64]:
         """Linear scores of the frames for some of the models, by their numbers."""
-        offsets = _offsets_from_ubm(accumulate(self.ubm, some_frames(self.ubm, frames)), self.ubm)
+        offsets = frame_offsets(self.ubm, frames)
         # Of all, then some: picking rows first would copy them.
         return np.asarray((self.directions @ offsets)[models])

@@ -1,96 +1,118 @@
-"""The verifier: a background model and the speakers enrolled with it, for everyday use."""
+"""The verifier: a system and the speakers enrolled with it, for everyday use."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from speakergmm.audio import recording_info
-from speakergmm.audio.quality import Quality, recording_quality
-from speakergmm.config import check_range
-from speakergmm.corpora import Utterance, all_against_all
-from speakergmm.errors import AudioError, ConfigError
-from speakergmm.features import FrontEnd
-from speakergmm.features.reading import recorded_side
-from speakergmm.features.sides import is_pooled
-from speakergmm.files import file_digest
-from speakergmm.gmm import Statistics, accumulate
-from speakergmm.gmm.model_file import load_background_model, model_digest
+from speakergmm.config import check_range, check_whole
+from speakergmm.errors import ConfigError
+from speakergmm.features.reading import heard_side
 from speakergmm.parallel import single_threaded_libraries
-from speakergmm.verification.answers import EnrollmentReport, Verification
-from speakergmm.verification.calibration_file import load_calibration
-from speakergmm.verification.cohort_file import load_cohort
-from speakergmm.verification.cohort_scoring import score_cohort
-from speakergmm.verification.enrollment import EnrollmentConfig
-from speakergmm.verification.linear import linear_score
-from speakergmm.verification.ratio import log_likelihood_ratio
-from speakergmm.verification.scoring import ScoringConfig
-from speakergmm.verification.speaker_store import Enrollment, SpeakerStore
-from speakergmm.verification.trial_normalization import NormalizationConfig, normalize_trials
+from speakergmm.verification.answers import (
+    SHORT_ENROLLMENT_S,
+    EnrollmentReport,
+    Identification,
+    Verification,
+)
+from speakergmm.verification.cohort import Source
+from speakergmm.verification.enough_speech import check_enough_speech
+from speakergmm.verification.enrolling import enroll_recordings
+from speakergmm.verification.expected_errors import better_length, expected_at
+from speakergmm.verification.roster import Roster
+from speakergmm.verification.speaker_store import SpeakerStore
+from speakergmm.verification.system import System, assemble_system
+from speakergmm.verification.system_file import load_system
+from speakergmm.verification.trial_scorer import TrialScorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from speakergmm.features.reading import SideFrames
-    from speakergmm.gmm.model_file import BackgroundModel
-    from speakergmm.verification.calibration_record import CalibrationRecord
-    from speakergmm.verification.cohort import Cohort
+    from speakergmm.audio.sources import Recording
+    from speakergmm.features.reading import HeardSide
+    from speakergmm.verification.enrollment import EnrollmentConfig
+    from speakergmm.verification.expected_errors import ExpectedErrors
+    from speakergmm.verification.explanation_values import Explanation
+    from speakergmm.verification.speaker_store.enrolled import Enrollment
+    from speakergmm.verification.streaming import Stream, StreamConfig
+    from speakergmm.verification.trial_scorer import Bank
 
-# A click or a breath has less; the shortest words have more.
-MIN_SPEECH_S = 0.2
+    Floats = NDArray[np.float64]
+
+# By so many dB quieter than enrolled, a hundred read sentences were rejected twice as often.
+OTHER_LEVEL_DB = 10.0
+
+# Speakers whose models are kept at hand.
+MOST_AT_HAND = 64
+
+
+@dataclass(frozen=True, eq=False)
+class KnownSpeaker:
+    """A speaker's enrollment, and the model made of it, ready to be scored."""
+
+    enrollment: Enrollment
+    bank: Bank
+    cohort_scores: Floats | None
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """Enrolls and verifies speakers. Make one with `Verifier.load`.
+    """Enrolls, verifies and identifies speakers. Make one with `Verifier.load`.
+
+    It may be used by many threads at once, and so may the store by many processes.
 
     Parameters
     ----------
-    model : BackgroundModel
-    front_end : FrontEnd
-        The model's.
+    system : System
     store : SpeakerStore
-    enrollment : EnrollmentConfig
-        How a speaker's model is made.
-    scoring : ScoringConfig
-        How a recording is scored.
-    calibration : CalibrationRecord, optional
-        What makes log-likelihood ratios of scores.
-    normalization : NormalizationConfig
-    cohort : Cohort, optional
-        By which scores are normalized.
+        Of the system's background model.
     """
 
-    model: BackgroundModel
-    front_end: FrontEnd
+    system: System
     store: SpeakerStore
-    enrollment: EnrollmentConfig
-    scoring: ScoringConfig = field(default_factory=ScoringConfig)
-    calibration: CalibrationRecord | None = None
-    normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
-    cohort: Cohort | None = None
+    scorer: TrialScorer = field(init=False, repr=False, compare=False)
+    roster: Roster = field(init=False, repr=False, compare=False)
+    # A copy with another store must not know this one's speakers.
+    _at_hand: OrderedDict[str, KnownSpeaker] = field(
+        default_factory=OrderedDict, init=False, repr=False, compare=False
+    )
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scorer", TrialScorer(self.system))
+        object.__setattr__(self, "roster", Roster(self.scorer, self.store))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To other processes goes what it is made of, not what it has at hand.
+        return Verifier, (self.system, self.store)
 
     @classmethod
     def load(
         cls,
-        ubm: Path | str,
+        system: Path | str,
         store: Path | str = "speakers.db",
         *,
         enrollment: EnrollmentConfig | None = None,
         calibration: Path | str | None = None,
         cohort: Path | str | None = None,
     ) -> Verifier:
-        """Load a background model, and name the file of enrolled speakers.
+        """Load a system, and name the file of enrolled speakers.
 
         Parameters
         ----------
-        ubm, store : path
+        system : path
+            System file, which needs none of the others; or the model file of a background model.
+        store : path
+            Made at the first enrollment.
         enrollment : EnrollmentConfig, optional
             How a speaker's model is made. Default: as for the calibration, where there is one.
         calibration : path, optional
@@ -101,99 +123,48 @@ class Verifier:
         Raises
         ------
         ModelFileError
-            When the model file is missing, damaged or not one.
+            When the file is missing, damaged or neither.
         CalibrationError, CohortError
             When calibration or cohort are missing, damaged, or were made for another system.
         """
-        model, digest = load_background_model(ubm), model_digest(ubm)
-        speakers = SpeakerStore(Path(store), digest)
-        front_end = FrontEnd(model.front_end)
-        if calibration is None:
-            if cohort is not None:
-                raise ConfigError(
-                    f"{cohort}: a cohort changes what scores mean; give the calibration that was "
-                    "made with it"
-                )
-            return cls(model, front_end, speakers, enrollment or EnrollmentConfig())
-        record = load_calibration(calibration)
-        origin = record.single_origin(str(calibration))
-        if cohort is None and origin.cohort:
-            raise ConfigError(
-                f"{calibration}: of scores that a cohort normalizes ({origin.normalization}); give "
-                "that cohort too"
+        parts = (enrollment, calibration, cohort)
+        if all(part is None for part in parts):
+            loaded = load_system(system)
+        else:
+            loaded = assemble_system(
+                system, enrollment=enrollment, calibration=calibration, cohort=cohort
             )
-        strangers = None if cohort is None else load_cohort(cohort, digest)
-        wanted = replace(
-            origin,
-            ubm=digest,
-            enrollment=enrollment or origin.enrollment,
-            cohort="" if cohort is None else file_digest(cohort),
-        )
-        record.check([wanted], str(calibration))
-        if wanted.enrollment.iterations > 1:
-            raise ConfigError(
-                f"{calibration}: made with {wanted.enrollment.iterations} iterations of "
-                "adaptation; the store keeps statistics for one: calibrate with "
-                "enrollment.iterations = 1"
-            )
-        return cls(
-            model,
-            front_end,
-            speakers,
-            wanted.enrollment,
-            origin.scoring,
-            record,
-            NormalizationConfig.from_label(origin.normalization),
-            strangers,
-        )
+        return cls(loaded, SpeakerStore(Path(store), loaded.ubm_digest))
 
-    def enroll(self, speaker_id: str, recordings: Sequence[Path | str]) -> EnrollmentReport:
+    def enroll(self, speaker_id: str, recordings: Sequence[Recording]) -> EnrollmentReport:
         """Add recordings to a speaker's enrollment, all of them or none.
+
+        Parameters
+        ----------
+        recordings : sequence
+            Paths, files open for reading, or tuples of samples (n,) or (n, channels) and their
+            sample rate.
 
         Raises
         ------
         AudioError
             When a recording cannot be used.
+        CohortError
+            When the speaker, or one of the recordings, is part of the cohort.
         SpeakerStoreError
             When a recording is already enrolled, or the store cannot be used.
         """
-        if not recordings:
-            raise ConfigError("no recordings to enroll; expected one or more")
-        digests: dict[str, Path] = {}
-        for recording in map(Path, recordings):
-            # That it can be read is checked first: a digest would not say what is wrong with it.
-            recording_info(recording)
-            digest = file_digest(recording)
-            if digest in digests:
-                raise AudioError(
-                    f"{recording}: the same recording as {digests[digest]}; the same speech twice "
-                    "teaches nothing: give it once"
-                )
-            digests[digest] = recording
-        total = Statistics.zero(self.model.gmm.n_components, self.model.gmm.n_features)
-        # Where sides are normalized together, these recordings are one side.
-        together = is_pooled(self.model.front_end)
-        for side in [recordings] if together else [[recording] for recording in recordings]:
-            with single_threaded_libraries():
-                total = total + accumulate(self.model.gmm, self.frames(*side))
-        quality = {str(recording): self.quality(recording) for recording in recordings}
-        enrollment = self.store.enroll(speaker_id, total, tuple(digests))
-        frames_per_s = self.model.front_end.frames_per_s
-        return EnrollmentReport(
-            speaker_id,
-            total.n_frames / frames_per_s,
-            enrollment.statistics.n_frames / frames_per_s,
-            len(enrollment.recordings),
-            quality,
-        )
+        return enroll_recordings(self, speaker_id, recordings)
 
     def verify(
-        self, speaker_id: str, recording: Path | str, *, threshold: float | None = None
+        self, speaker_id: str, recording: Recording, *, threshold: float | None = None
     ) -> Verification:
         """Score a recording against a speaker's model and compare with the threshold.
 
         Parameters
         ----------
+        recording : path, file or (samples, sample_rate)
+            As for `enroll`.
         threshold : float, optional
             Accept from here on: of the log-likelihood ratio where there is a calibration, else of
             the score. Default: the calibration's.
@@ -209,97 +180,311 @@ class Verifier:
         CohortError
             When the speaker, or one of the recordings, is part of the cohort.
         """
-        if threshold is None:
-            threshold = None if self.calibration is None else self.calibration.threshold
-            if threshold is None:
-                raise ConfigError(
-                    "no threshold: a score means nothing without one; give one, or a calibration "
-                    "that has one"
-                )
-        check_range("threshold", threshold, -math.inf)
-        known = self.store.find(speaker_id)
-        if self.cohort is not None:
-            self.cohort.check_apart([Utterance(str(recording), speaker_id, Path(recording))])
-            self.cohort.check_enrolled(speaker_id, known.recordings)
-        heard = self._heard(recording)
-        frames = heard.frames
-        score = self._score(known, recording, frames)
-        frames_per_s = self.model.front_end.frames_per_s
-        speech_s = len(frames) / frames_per_s
-        llr = None
-        if self.calibration is not None:
-            side = {
-                "enrollment_speech": known.statistics.n_frames / frames_per_s,
-                "test_speech": speech_s,
-                "test_snr": heard.snr_db,
-            }
-            llr = self.calibration.of_trial(score, side)
-        return Verification(
-            speaker_id,
-            str(recording),
-            score,
-            threshold,
-            (score if llr is None else llr) >= threshold,
-            speech_s,
-            self.quality(recording),
-            llr,
-        )
+        limit = self.threshold(threshold)
+        speaker = self.speaker(speaker_id)
+        return self.answer(speaker, self.hear([recording]), limit)
 
-    def _score(
-        self, known: Enrollment, recording: Path | str, frames: NDArray[np.float32]
-    ) -> float:
-        """Score one trial as the configuration says, and normalize it."""
-        ubm = self.model.gmm
-        speaker_model = self.enrollment.speaker_model(ubm, known.statistics)
-        with single_threaded_libraries():
-            if self.scoring.scorer == "linear":
-                score = float(linear_score(speaker_model, ubm, accumulate(ubm, frames))[0, 0])
-            else:
-                top_c = self.scoring.top_c
-                score = log_likelihood_ratio(speaker_model, ubm, frames, top_c=top_c)
-        if self.cohort is None:
-            return score
-        against = score_cohort(
-            self.cohort,
-            ubm,
-            [speaker_model],
-            [str(recording)],
-            lambda _: frames,
-            self.scoring,
-            self.normalization.method,
-            jobs=1,
-        )
-        trials = all_against_all({known.speaker_id: "speaker"}, {str(recording): "test"})
-        normalized = normalize_trials(np.array([score]), trials, against, self.normalization)
-        return float(normalized[0])
+    def identify(
+        self,
+        recording: Recording,
+        *,
+        top: int = 5,
+        closed: bool = False,
+        p_known: float | None = None,
+        threshold: float | None = None,
+    ) -> Identification:
+        """Tell who of those enrolled a recording is of, or that it is none of them.
 
-    def quality(self, recording: Path | str) -> Quality:
-        """Measure the quality of a recording, of the channel that is listened to.
+        Parameters
+        ----------
+        recording : path, file or (samples, sample_rate)
+            As for `enroll`.
+        top : int
+            Candidates to name, at most.
+        closed : bool
+            Whether it is known to be one of them.
+        p_known : float, optional
+            How often it is one of them, each as often as any other; instead of a threshold. Then
+            somebody is named who is more probable than nobody.
+        threshold : float, optional
+            What a claim has to reach, as for `verify`; see `Identification.threshold`. Default: the
+            calibration's.
 
         Raises
         ------
-        AudioError
-            When the recording cannot be used, naming it.
+        ConfigError
+            When there is no threshold and the set is open, or a setting is out of its range.
+        SpeakerStoreError, MissingError
+            When nobody is enrolled.
+        AudioError, CohortError
+            As for `verify`.
         """
-        return recording_quality(recording, channel=self.model.front_end.channel)
+        from speakergmm.verification.identifying import identify_recording
 
-    def frames(self, *recordings: Path | str) -> NDArray[np.float32]:
-        """Frames (T, D) of recordings of one side, by the front end of the model's training.
+        check_whole("top", top, 1, unit="candidates")
+        limit = self.identification_limit(closed, p_known, threshold)
+        return identify_recording(self, self.hear([recording]), top, limit)
+
+    def identification_limit(
+        self, closed: bool, p_known: float | None, threshold: float | None
+    ) -> float | None:
+        """Give what a claim has to reach, by a threshold or a prior; None of a closed set.
 
         Raises
         ------
-        AudioError
-            When a recording cannot be used, naming it.
+        ConfigError
+            When both are given, one of a closed set, or there is neither.
         """
-        return self._heard(*recordings).frames
-
-    def _heard(self, *recordings: Path | str) -> SideFrames:
-        heard = recorded_side(recordings, self.front_end)
-        speech_s = len(heard.frames) / self.front_end.config.frames_per_s
-        if speech_s < MIN_SPEECH_S:
-            named = ", ".join(map(str, recordings))
-            raise AudioError(
-                f"{named}: {speech_s:.2f} s of speech; expected at least {MIN_SPEECH_S:g} s, "
-                "better several seconds: record more"
+        if (threshold is not None) + (p_known is not None) + closed > 1:
+            raise ConfigError(
+                "a threshold, the share of those known, and a closed set each decide by themselves "
+                "when somebody is named; give one of them"
             )
+        if closed:
+            return None
+        if p_known is None:
+            return self.threshold(threshold)
+        check_range("p_known", p_known, 1e-9, 1 - 1e-9)
+        if self.system.calibration is None:
+            raise ConfigError(
+                "without a calibration scores have no probabilities; give a threshold, or a system "
+                "that is calibrated"
+            )
+        return math.log((1 - p_known) / p_known)
+
+    def explain(
+        self, speaker_id: str, recording: Recording, *, threshold: float | None = None
+    ) -> tuple[Verification, Explanation]:
+        """Verify, and say what the answer rests on: when, which sounds, which seconds.
+
+        Raises
+        ------
+        ConfigError, MissingError, AudioError, CohortError
+            As for `verify`.
+        """
+        from speakergmm.verification.explanation import explain_recording
+
+        return explain_recording(self, speaker_id, recording, self.threshold(threshold))
+
+    def stream(
+        self,
+        speaker_id: str,
+        sample_rate: int,
+        *,
+        threshold: float | None = None,
+        config: StreamConfig | None = None,
+    ) -> Stream:
+        """Begin to verify speech that is still arriving; see `Stream`.
+
+        Parameters
+        ----------
+        sample_rate : int
+            Of the samples that will come, in Hz.
+        config : StreamConfig, optional
+            When to answer, and when to stop.
+
+        Raises
+        ------
+        ConfigError, MissingError
+            As for `verify`.
+        AudioError
+            When the system's front end does not take samples of this rate.
+        """
+        from speakergmm.verification.streaming import Stream, StreamConfig
+
+        limit = self.threshold(threshold)
+        return Stream(self, self.speaker(speaker_id), sample_rate, limit, config or StreamConfig())
+
+    @property
+    def frames_per_s(self) -> float:
+        """Frames in a second."""
+        return self.system.front_end.config.frames_per_s
+
+    def threshold(self, given: float | None) -> float:
+        """Give the threshold that counts.
+
+        Raises
+        ------
+        ConfigError
+            When there is none, or it is not a finite number.
+        """
+        limit = self.system.threshold if given is None else given
+        if limit is None:
+            raise ConfigError(
+                "no threshold: a score means nothing without one; give one, or a system that is "
+                "calibrated and has one"
+            )
+        check_range("threshold", limit, -math.inf)
+        return limit
+
+    def check_store(self) -> None:
+        """Refuse a store that cannot be used; nothing happens where there is none yet.
+
+        Raises
+        ------
+        SpeakerStoreError
+            When it is damaged, or of another background model.
+        """
+        self.store.is_begun()
+
+    def hear(self, recordings: Sequence[Recording]) -> HeardSide:
+        """Listen to the recordings of one side, each once.
+
+        Raises
+        ------
+        AudioError
+            When one cannot be used, or all have too little speech.
+        """
+        heard = heard_side(recordings, self.system.front_end)
+        names = [recording.name for recording in heard.recordings]
+        check_enough_speech(names, len(heard.frames) / self.frames_per_s)
         return heard
+
+    def speaker(self, speaker_id: str) -> KnownSpeaker:
+        """Give a speaker's model, which is made again where the enrollment has changed.
+
+        Raises
+        ------
+        MissingError
+            When no such speaker is enrolled.
+        SpeakerStoreError
+            When the store cannot be used.
+        CohortError
+            When the speaker is part of the cohort.
+        """
+        known = self.store.find(speaker_id)
+        with self._lock:
+            at_hand = self._at_hand.get(speaker_id)
+            if at_hand is not None and at_hand.enrollment.revision == known.revision:
+                self._at_hand.move_to_end(speaker_id)
+                return at_hand
+        if self.system.cohort is not None:
+            digests = [recording.file_digest for recording in known.recordings]
+            self.system.cohort.check_enrolled(speaker_id, digests)
+        model = self.system.enrollment.speaker_model(self.system.ubm, known.statistics)
+        bank = self.scorer.bank([model])
+        made = KnownSpeaker(known, bank, self._cohort_scores(known, bank))
+        with self._lock:
+            self._at_hand[speaker_id] = made
+            while len(self._at_hand) > MOST_AT_HAND:
+                self._at_hand.popitem(last=False)
+        return made
+
+    def _cohort_scores(self, known: Enrollment, bank: Bank) -> Floats | None:
+        """Scores (1, Z) of a speaker's model with the cohort's tests, kept since enrollment."""
+        if not self.scorer.compares_models:
+            return None
+        key, revision = self.scorer.key, known.revision
+        kept = self.store.derived(known.speaker_id, key, revision=revision)
+        if kept is not None:
+            return kept[None, :]
+        with single_threaded_libraries():
+            return self.scorer.cohort_scores(bank)
+
+    def answer(self, speaker: KnownSpeaker, heard: HeardSide, limit: float) -> Verification:
+        """Decide whether what was heard is a speaker."""
+        known = speaker.enrollment
+        self.check_stranger(known.speaker_id, heard)
+        return self.verdict(known, heard, self.score(speaker, heard.frames), limit)
+
+    def verdict(
+        self, known: Enrollment, heard: HeardSide, score: float, limit: float
+    ) -> Verification:
+        """Say what a normalized score of what was heard means."""
+        llr = self.llr(score, known.statistics.n_frames, len(heard.frames), heard.snr_db)
+        speech_s = len(heard.frames) / self.frames_per_s
+        table: tuple[ExpectedErrors, ...] = ()
+        if self.system.calibration is not None and limit == self.system.threshold:
+            table = self.system.calibration.expected
+        return Verification(
+            known.speaker_id,
+            ", ".join(recording.name for recording in heard.recordings),
+            score,
+            limit,
+            (score if llr is None else llr) >= limit,
+            speech_s,
+            heard.recordings[0].quality,
+            llr,
+            expected_at(table, speech_s),
+            better_length(table, speech_s),
+            self._notes(known, heard),
+        )
+
+    def score(self, speaker: KnownSpeaker, frames: NDArray[np.floating]) -> float:
+        """Score frames (T, D) against a speaker's model, normalized."""
+        names = [speaker.enrollment.speaker_id]
+        with single_threaded_libraries():
+            scored = self.scorer.score(speaker.bank, frames, names, speaker.cohort_scores)
+        return float(scored.normalized[0])
+
+    def llr(self, score: float, n_enrolled: int, n_heard: int, snr_db: float) -> float | None:
+        """Give the log-likelihood ratio of a normalized score; None without a calibration.
+
+        Parameters
+        ----------
+        n_enrolled, n_heard : int
+            Frames of speech that the speaker is enrolled with, and of the recording.
+        snr_db : float
+            Of the recording.
+        """
+        if self.system.calibration is None:
+            return None
+        side = {
+            "enrollment_speech": n_enrolled / self.frames_per_s,
+            "test_speech": n_heard / self.frames_per_s,
+            "test_snr": snr_db,
+        }
+        return self.system.calibration.of_recording(score, side)
+
+    def check_stranger(self, speaker_id: str, heard: HeardSide) -> None:
+        """Refuse a trial of a speaker or a recording that is part of the cohort.
+
+        Raises
+        ------
+        CohortError
+            Naming them.
+        """
+        if self.system.cohort is None:
+            return
+        self.system.cohort.check_sources(
+            Source(r.name, speaker_id, r.name, r.file_digest(), None, None)
+            for r in heard.recordings
+        )
+
+    def _notes(self, known: Enrollment, heard: HeardSide) -> tuple[str, ...]:
+        """Say what makes an answer less certain."""
+        notes = []
+        own = {recording.audio_digest for recording in known.recordings}
+        if any(recording.audio_digest in own for recording in heard.recordings):
+            notes.append(
+                f"this recording is part of the enrollment of {known.speaker_id!r}, so it tells "
+                "nothing: give another"
+            )
+        enrolled_s = known.statistics.n_frames / self.frames_per_s
+        if enrolled_s < SHORT_ENROLLMENT_S:
+            notes.append(
+                f"{known.speaker_id!r} is enrolled with {enrolled_s:.1f} s of speech; below "
+                f"{SHORT_ENROLLMENT_S:g} s errors are much more frequent: enroll more recordings"
+            )
+        louder_db = self._louder_db(known, heard)
+        if abs(louder_db) > OTHER_LEVEL_DB:
+            notes.append(
+                f"{abs(louder_db):.0f} dB {'louder' if louder_db > 0 else 'quieter'} than the "
+                f"enrollment (more than {OTHER_LEVEL_DB:g} dB): this system takes the level for a "
+                "part of the voice, so expect more errors; bring both to one level"
+            )
+        return (*notes, *self.system.warnings)
+
+    def _louder_db(self, known: Enrollment, heard: HeardSide) -> float:
+        """Give how much louder the speech is than that enrolled; 0 where it does not matter."""
+        if not self.system.front_end.config.hears_level:
+            return 0.0
+        levels, speech_s = [], []
+        for recording in known.recordings:
+            if recording.level_dbfs is not None:
+                levels.append(recording.level_dbfs)
+                speech_s.append(recording.speech_s)
+        if not levels or sum(speech_s) <= 0:
+            return 0.0
+        enrolled = sum(a * b for a, b in zip(levels, speech_s, strict=True)) / sum(speech_s)
+        return heard.recordings[0].quality.speech_level_dbfs - enrolled

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -14,12 +16,18 @@ from speakergmm.evaluation import eer, min_dcf
 from speakergmm.files import locked
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import Experiment, load_recipe
+from speakergmm.verification.calibration_file import load_calibration
+from speakergmm.verification.system_file import load_system
 
-RESULTS = ("ubm.safetensors", "scores.csv", "development/scores.csv", "calibration.json", "det.svg")
-
+RESULTS = (
+    "ubm.safetensors", "scores.csv", "development/scores.csv", "calibration.json", "det.svg",
+    "system.safetensors",
+)  # fmt: skip
 
 # Without score normalization there is no cohort.
-EVERY_STAGE = ["features", "ubm", "enrollment", "scoring", "calibration", "evaluation"]
+EVERY_STAGE = [
+    "features", "ubm", "enrollment", "scoring", "calibration", "system", "evaluation",
+]  # fmt: skip
 
 
 def run(recipe, corpus, output, **options):
@@ -157,13 +165,53 @@ def test_a_lost_table_of_conditions_is_made_again(again, small_corpus):
     assert (output / "conditions.csv").read_bytes() == wanted
 
 
+def test_the_system_is_that_of_the_calibration_with_its_errors(finished):
+    _, output, result = finished
+    system = load_system(output / "system.safetensors")
+    record = load_calibration(output / "calibration.json")
+    assert (record.threshold, record.expected, record.measured_on) == (None, (), "")
+    threshold = system.threshold
+    assert threshold == pytest.approx(math.log(99))
+    expected = system.calibration.expected
+    assert dataclasses.replace(
+        system.calibration, threshold=None, expected=(), measured_on=""
+    ) == record  # fmt: skip
+    assert system.calibration.measured_on == "the split 'evaluation'"
+    assert system.name == "A small synthetic corpus"
+    assert system.card.startswith("# A small synthetic corpus\n")
+    # The last is of whole tests: what the report says of them.
+    scores = read_scores(output / "scores.csv")
+    is_target = scores.trials.is_target
+    assert expected[-1].p_miss == np.mean(scores.llr[is_target] < threshold)
+    assert expected[-1].p_fa == np.mean(scores.llr[~is_target] >= threshold)
+    found = result.evaluations["evaluation"].metrics["eer"].value
+    assert expected[-1].eer == pytest.approx(found, rel=1e-12)
+
+
+def test_other_costs_make_another_system(again, small_corpus):
+    recipe, output = again
+    result = run(recipe, small_corpus, output, overrides={"evaluation.p_target": "0.5"})
+    assert reused(result) == EVERY_STAGE[:-2]
+    assert load_system(output / "system.safetensors").threshold == pytest.approx(0.0)
+
+
+def test_of_models_that_are_adapted_more_than_once_there_is_no_system(again, small_corpus):
+    recipe, output = again
+    result = run(recipe, small_corpus, output, overrides={"enrollment.iterations": "2"})
+    assert [stage.name for stage in result.stages] == [s for s in EVERY_STAGE if s != "system"]
+    # Nor that of the run before.
+    assert not (output / "system.safetensors").exists()
+    assert (output / "calibration.json").exists()
+
+
 @pytest.mark.parametrize(
     ("stage", "kept"),
     [
         ("features", []),
         ("ubm", ["features"]),
         ("scoring", ["features", "ubm", "enrollment"]),
-        ("calibration", EVERY_STAGE[:-2]),
+        ("calibration", EVERY_STAGE[:-3]),
+        ("system", EVERY_STAGE[:-2]),
         ("evaluation", EVERY_STAGE[:-1]),
     ],
 )

@@ -143,7 +143,7 @@ def test_conditions_change_nothing_of_the_experiment_itself(plain, many):
     assert list(plain[1].conditions) == ["clean"]
     assert list(many[1].conditions) == ["clean", *MANY]
     assert [stage.name for stage in many[1].stages] == [
-        "features", "ubm", "enrollment", "scoring", "calibration", "evaluation",
+        "features", "ubm", "enrollment", "scoring", "calibration", "system", "evaluation",
     ]  # fmt: skip
     assert not (plain[0] / "conditions").exists()
 

@@ -143,6 +143,6 @@ def test_the_command_says_what_the_probe_found(cli, small_recipe, rooms, tmp_pat
     assert len(said) == 1
     again = cli(*command, *QUICK, "--probe")
     assert said[0] in again.out
-    assert again.out.count("unchanged") == 6
+    assert again.out.count("unchanged") == 7
     without = cli(*command, *QUICK)
     assert "the recording, not the voice" not in without.out

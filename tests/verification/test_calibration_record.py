@@ -36,6 +36,7 @@ from speakergmm.verification.calibration_record import (
     check_finite,
     fit_record,
 )
+from speakergmm.verification.expected_errors import ExpectedErrors
 
 LAW = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -674,3 +675,53 @@ def test_what_a_score_file_does_not_hold_is_missed():
 def test_ratios_of_another_number_of_systems_are_refused(record, n):
     with pytest.raises(ScoreError, match=f"there are scores of {n} systems; this calibration"):
         record.calibrated([scored(5)] * n)
+
+
+# --- ratios by how much speech there is ---
+
+
+def table_record(*, side=(), expected=None):
+    rows = (
+        ExpectedErrors(1.0, 0.2, 0.2, 0.2, 0.5, -1.0, 40, 360),
+        ExpectedErrors(4.0, 0.1, 0.1, 0.1, 2.0, 1.0, 40, 360),
+    )
+    expected = rows if expected is None else expected
+    calibration = Calibration(3.0, -0.5, tuple(side))
+    return CalibrationRecord(calibration, (None,), "x", 0.5, 40, 360, 30, 0.0, expected, "x")
+
+
+def test_ratios_are_read_from_the_table():
+    record = table_record()
+    assert record.knows_lengths
+    # In between linear in the logarithm; beyond the ends as at the ends.
+    for speech_s, scale, offset in (
+        (1.0, 0.5, -1.0), (2.0, 1.25, 0.0), (4.0, 2.0, 1.0), (0.2, 0.5, -1.0), (60.0, 2.0, 1.0),
+    ):  # fmt: skip
+        for score in (-2.0, 0.0, 1.5):
+            found = record.of_recording(score, {"test_speech": speech_s, "test_snr": 20.0})
+            assert found == pytest.approx(scale * score + offset, rel=1e-12, abs=1e-12)
+            # What whole tests' are worth does not change.
+            assert record.of_trial(score, {}) == 3.0 * score - 0.5
+
+
+def test_ratios_of_many_are_those_of_each():
+    record, rng = table_record(), np.random.default_rng(0)
+    scores, speech_s = rng.normal(size=50), np.repeat(rng.uniform(0.2, 9.0, 25), 2)
+    each = [
+        record.of_recording(score, {"test_speech": s})
+        for score, s in zip(scores, speech_s, strict=True)
+    ]
+    np.testing.assert_array_equal(record.by_length(scores, speech_s), each)
+    np.testing.assert_array_equal(record.by_length(scores, list(speech_s)), each)
+
+
+def test_without_a_table_or_with_side_information_the_calibration_tells():
+    plain = table_record(expected=())
+    by_side = table_record(side=[SideTerm("test_speech", 0.5, 0.25)])
+    for record in (plain, by_side):
+        assert not record.knows_lengths
+        for speech_s in (0.5, 2.0, 9.0):
+            side = {"test_speech": speech_s}
+            assert record.of_recording(1.5, side) == record.of_trial(1.5, side)
+    assert plain.of_recording(1.5, {"test_speech": 1.0}) == 4.0
+    assert by_side.of_recording(1.5, {"test_speech": np.e}) == pytest.approx(3.5 * 1.5 - 0.25)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from speakergmm import DiagonalGMM, accumulate, linear_score, log_likelihood_ratio, map_adapt
 from speakergmm.audio import duration_s
@@ -25,7 +25,7 @@ from speakergmm.files import file_digest
 from speakergmm.gmm import train_ubm
 from speakergmm.verification import EnrollmentConfig, NormalizationConfig, ScoringConfig
 from speakergmm.verification.cohort import FEW_SPEAKERS, Source, build_cohort
-from speakergmm.verification.cohort_file import FORMAT, TENSORS, load_cohort, save_cohort
+from speakergmm.verification.cohort_file import COHORT_FILE, TENSORS, load_cohort, save_cohort
 from speakergmm.verification.cohort_scoring import score_cohort
 from speakergmm.verification.trial_normalization import METHODS
 
@@ -432,10 +432,10 @@ def test_a_cohort_of_another_model_is_refused(cohort, tmp_path):
 
 
 def test_a_missing_file(tmp_path):
-    message = "nowhere: no such file; expected a cohort that `cohort make` wrote"
+    message = "nowhere: no such file; expected a cohort that `cohort make` or `recipe run` wrote"
     with pytest.raises(CohortError, match=message):
         load_cohort(tmp_path / "nowhere")
-    with pytest.raises(CohortError, match="no such file"):
+    with pytest.raises(CohortError, match="not a file"):
         load_cohort(tmp_path)
 
 
@@ -443,7 +443,7 @@ def test_a_missing_file(tmp_path):
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "c").write_bytes(content)
     with pytest.raises(
-        CohortError, match=r"c: not a cohort file, or a damaged one .*make it again"
+        CohortError, match=r"c: not a cohort file, or a damaged one .*make it anew by"
     ):
         load_cohort(tmp_path / "c")
 
@@ -451,8 +451,8 @@ def test_other_files_are_refused(tmp_path, content):
 def test_safetensors_of_something_else(tmp_path):
     (tmp_path / "c").write_bytes(save({"x": np.zeros(3)}))
     message = re.escape(
-        "c: not a cohort (no 'speakergmm-cohort' in its metadata); expected a file that `cohort "
-        "make` or `recipe run` wrote"
+        "c: not a speakergmm cohort (no 'speakergmm-cohort' in its metadata); expected a file that "
+        "`cohort make` or `recipe run` wrote"
     )
     with pytest.raises(CohortError, match=message):
         load_cohort(tmp_path / "c")
@@ -504,47 +504,27 @@ def test_every_truncation_is_refused(saved, tmp_path):
             load_cohort(tmp_path / "cut")
 
 
-def header_end(content):
-    return 8 + int.from_bytes(content[:8], "little")
-
-
 @pytest.mark.parametrize("mask", [0x01, 0x0F, 0x15])
-def test_flipped_header_bytes_never_crash(saved, tmp_path, mask):
+def test_every_flipped_byte_is_refused(saved, tmp_path, mask):
     content = saved.read_bytes()
-    refused = 0
-    for position in range(header_end(content)):
+    for position in range(len(content)):
         damaged = bytearray(content)
         damaged[position] ^= mask
         (tmp_path / "damaged").write_bytes(damaged)
-        try:
-            loaded = load_cohort(tmp_path / "damaged", DIGEST)
-        except CohortError:
-            refused += 1
-        else:
-            # What is taken can be used.
-            assert len(loaded.model_speakers) == len(loaded.n) == 1
-            loaded.check_apart([])
-    # The length, every key and every name of the header are checked; a digit of a value is not.
-    assert refused > header_end(content) / 2
+        with pytest.raises(CohortError, match="damaged: "):
+            load_cohort(tmp_path / "damaged", DIGEST)
 
 
-def rewrite(path, change=None, tensors=None, without=()):
-    """Write a cohort file again, with other entries or tensors."""
-    content = path.read_bytes()
-    about = json.loads(json.loads(content[8 : header_end(content)])["__metadata__"][FORMAT])
-    about |= change or {}
-    arrays = load(content) | (tensors or {})
-    for name in without:
-        about.pop(name, None)
-        arrays.pop(name, None)
-    path.write_bytes(save(arrays, metadata={FORMAT: json.dumps(about)}))
-    return path
+@pytest.fixture
+def rewrite(saved, rewrite_file):
+    """Write the cohort file again, with other entries or tensors."""
+    return lambda *args, **kwargs: rewrite_file(saved, COHORT_FILE.key, *args, **kwargs)
 
 
-def test_a_newer_file_is_refused_with_both_versions(saved):
-    message = "whole: cohort file version 9, this program reads up to 1; upgrade speakergmm"
+def test_a_newer_file_is_refused_with_both_versions(rewrite):
+    message = r"whole: cohort file version 9, this program .* reads up to 2; upgrade speakergmm"
     with pytest.raises(CohortError, match=message):
-        load_cohort(rewrite(saved, {"version": 9}))
+        load_cohort(rewrite({"version": 9}))
 
 
 N, D = 4, 2
@@ -576,15 +556,15 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("tensors", UNFIT.values(), ids=UNFIT.keys())
-def test_tensors_that_do_not_fit_are_refused(saved, tensors):
-    with pytest.raises(CohortError, match=r"whole: .*damaged.* make it again"):
-        load_cohort(rewrite(saved, tensors=tensors))
+def test_tensors_that_do_not_fit_are_refused(rewrite, tensors):
+    with pytest.raises(CohortError, match=r"whole: .*damaged.* make it (again|anew)"):
+        load_cohort(rewrite(tensors=tensors))
 
 
 @pytest.mark.parametrize("name", [*TENSORS, "ubm", "enrollment", "model_speakers", "sources"])
-def test_what_is_missing_in_a_file_is_refused(saved, name):
+def test_what_is_missing_in_a_file_is_refused(rewrite, name):
     with pytest.raises(CohortError, match="whole: not a cohort file, or a damaged one"):
-        load_cohort(rewrite(saved, without=(name,)))
+        load_cohort(rewrite(without=(name,)))
 
 
 @pytest.mark.parametrize(
@@ -605,9 +585,9 @@ def test_what_is_missing_in_a_file_is_refused(saved, name):
     ],
     ids=str,
 )
-def test_entries_that_are_none_are_refused(saved, change):
+def test_entries_that_are_none_are_refused(rewrite, change):
     with pytest.raises(CohortError, match=r"whole: .*(damaged|version|background model)"):
-        load_cohort(rewrite(saved, change), DIGEST)
+        load_cohort(rewrite(change), DIGEST)
 
 
 def test_a_cohort_that_cannot_be_written(cohort, tmp_path):
