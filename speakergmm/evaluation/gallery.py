@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from speakergmm.evaluation.plots import (
     breakdown_figure,
+    component_figure,
     cost_figure,
     det_figure,
     entropy_figure,
+    evidence_figure,
     figure_svg,
     histogram_figure,
     likelihood_figure,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from speakergmm.evaluation.analysis import Analysis
+    from speakergmm.verification.explanation_values import Explanation
 
 SUFFIXES = ("svg", "png")
 
@@ -163,6 +166,32 @@ def pictures_of(
         *part_pictures(last),
         *(picture for picture in single if picture is not None),
     ]
+
+
+def explanation_pictures(explanation: Explanation) -> list[Picture]:
+    """Draw what speaks for and against a speaker: over time, and by components where known."""
+    pictures = [
+        Picture(
+            "evidence",
+            "The recording, and what it says. Evidence above 0 (blue) speaks for the speaker, "
+            f"below (orange) against, smoothed over {explanation.smooth_s:g} s; numbers are those "
+            "of the largest stretches in the table. Last, what the answer would be without each "
+            "piece: a bar down is a piece that holds it up; black, the decision would be the "
+            "other.",
+            evidence_figure(explanation),
+        )
+    ]
+    if explanation.components:
+        pictures.append(
+            Picture(
+                "components",
+                "What each component of the models, a kind of sound, adds to the answer. Where "
+                "there are spectra: where the speaker's lies apart from that of all speakers, the "
+                "component can tell them apart.",
+                component_figure(explanation),
+            )
+        )
+    return pictures
 
 
 def save_pictures(pictures: Sequence[Picture], folder: Path) -> list[Path]:

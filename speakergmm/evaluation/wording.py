@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from speakergmm.evaluation.bootstrap import Estimate
     from speakergmm.evaluation.comparison import Comparison, Difference
     from speakergmm.evaluation.cost import CostModel
+    from speakergmm.evaluation.draws import Estimate
     from speakergmm.evaluation.summary import Evaluation
+    from speakergmm.verification.explanation_values import Explanation, SecondLeftOut
 
 LABELS = {
     "eer": "EER",
@@ -26,6 +27,8 @@ LABELS = {
 # No model of speech knows more than this: larger ratios say little about the world.
 MOST_TIMES = 1_000_000
 
+MINUS = "\N{MINUS SIGN}"
+
 # From this EER on, what pauses tell is of little use.
 WEAK_CUE = 0.3
 ADVICE = (
@@ -33,6 +36,26 @@ ADVICE = (
     "change, expect more errors."
 )
 WEAK_ADVICE = "It may be the room, or weak sounds of speech that were thrown away with the pauses."
+
+# What evidence is and is not, a paragraph each.
+READING = (
+    (
+        "The models know the spectra of single frames: the sound of a voice and of what it was "
+        "recorded with. They know no words, no meaning, no melody and no rhythm. Evidence is what "
+        "the models saw, not why: what speaks against a speaker may be another voice, but also a "
+        "sound that was not enrolled, a noise, or another microphone."
+    ),
+    (
+        "Neighboring frames are much alike, so stretches are not independent witnesses. What a "
+        "second adds says how much the answer hangs on it, not what else could have been said in "
+        "it."
+    ),
+    (
+        "A component is one of the Gaussians of the models: a kind of sound. Each frame's evidence "
+        "is shared among the components that it belongs to. Where the enrollment had few frames "
+        "for a component, the speaker's model stays near the background and says little there."
+    ),
+)
 
 PERCENT = frozenset({"eer", "eer_interpolated"})
 BITS = frozenset({"min_cllr", "cllr", "calibration_loss"})
@@ -202,9 +225,98 @@ def ratio_sentence(llr: float) -> str:
     if llr < 0:
         likelier, other = other, likelier
     times = math.exp(min(abs(llr), math.log(MOST_TIMES)))
-    shown = f"{times:,.2g}" if times < 10 else f"{times:,.0f}"
+    # No ratio is known to more than two digits.
+    shown = f"{times:.2g}" if times < 100 else f"{float(f'{times:.2g}'):,.0f}"
     more = "more than " if abs(llr) > math.log(MOST_TIMES) else "about "
     return f"Such a score is {more}{shown} times as likely from {likelier} as from {other}."
+
+
+def signed(value: float) -> str:
+    """Write what is added to something in three digits, always with its sign."""
+    return f"{value:+.3g}".replace("-", MINUS)
+
+
+def told_apart(value: float, other: float) -> tuple[str, str]:
+    """Write two numbers in three digits, or in as many as tell them apart."""
+    for digits in range(3, 18):
+        shown, against = (f"{v:.{digits}g}".replace("-", MINUS) for v in (value, other))
+        if shown != against or value == other:
+            break
+    return shown, against
+
+
+def seconds_span(start_s: float, end_s: float) -> str:
+    """Say from where to where in a recording, as players show it from a minute on."""
+    if end_s < 60:
+        return f"{start_s:.2f} to {end_s:.2f} s"
+    return f"{_clock(start_s)} to {_clock(end_s)}"
+
+
+def _clock(seconds: float) -> str:
+    hundredths = round(100 * seconds)
+    return f"{hundredths // 6000}:{hundredths % 6000 // 100:02d}.{hundredths % 100:02d}"
+
+
+def decision_sentence(explanation: Explanation, speaker: str) -> str:
+    """Say what was decided about a recording, and by which numbers."""
+    answer, threshold = told_apart(explanation.answer, explanation.threshold)
+    unit = " nats" if explanation.is_calibrated else ""
+    what = "log-likelihood ratio" if explanation.is_calibrated else "score"
+    if explanation.accepted:
+        decided, side = f"Accepted: the recording was taken for {speaker}", "reaches"
+    else:
+        decided, side = f"Rejected: the recording was not taken for {speaker}", "is below"
+    return f"{decided}. The {what} {answer}{unit} {side} the threshold {threshold}{unit}."
+
+
+def explanation_sentences(explanation: Explanation, speaker: str) -> tuple[str, ...]:
+    """Say what was decided about a recording, what the number means, and what it rests on."""
+    number = "It is not calibrated, so it says nothing but on which side of the threshold it is."
+    if explanation.is_calibrated:
+        number = ratio_sentence(explanation.answer)
+    return (
+        decision_sentence(explanation, speaker),
+        number,
+        seconds_sentence(explanation),
+    )
+
+
+def seconds_sentence(explanation: Explanation) -> str:
+    """Say whether a decision hangs on a single piece of the recording."""
+    seconds = [s for s in explanation.seconds if math.isfinite(s.answer_without)]
+    if not seconds:
+        return "There is too little speech to leave a piece out."
+    most = nearest_to_other(seconds, is_accepted=explanation.accepted)
+    without, answer = told_apart(most.answer_without, explanation.answer)
+    where = seconds_span(most.start_s, most.end_s)
+    said = f"Without {where} it would be {without} instead of {answer}"
+    n_deciding = sum(s.accepted_without != explanation.accepted for s in seconds)
+    if n_deciding == 0:
+        return f"{said}; no single piece changes the decision."
+    if n_deciding == 1:
+        return f"{said}, and the decision would be the other: it hangs on this piece."
+    return (
+        f"{said}, and the decision would be the other: it hangs on single pieces, on each of "
+        f"{n_deciding:,}."
+    )
+
+
+def nearest_to_other(seconds: Iterable[SecondLeftOut], *, is_accepted: bool) -> SecondLeftOut:
+    """Give the second without which the answer is nearest to the other decision, or deepest in."""
+    choose = min if is_accepted else max
+    return choose(seconds, key=lambda second: second.answer_without)
+
+
+def reading_sentences(explanation: Explanation) -> tuple[str, ...]:
+    """Say how to read an explanation, and what it cannot tell: a paragraph each."""
+    scale = ", brought to the scale of log-likelihood ratios" if explanation.is_calibrated else ""
+    frames = (
+        f"Speech is cut into frames, {1000 * explanation.hop_s:.3g} ms apart. The evidence of a "
+        "frame is how much likelier its spectrum is under the speaker's model than under the "
+        f"background model of many speakers, as a logarithm{scale}. The answer is the mean of all "
+        "frames: 0 speaks for neither."
+    )
+    return frames, *READING
 
 
 def system_sentence(settings: Mapping[str, Mapping[str, Any]]) -> str:

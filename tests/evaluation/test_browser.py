@@ -15,9 +15,10 @@ import shutil
 import subprocess
 
 import pytest
+from explanation_cases import make_explanation, make_hostile_explanation
 from report_cases import make_comparison, make_full_report, make_plain_report
 
-from speakergmm.evaluation.report import render_comparison, render_report
+from speakergmm.evaluation.report import render_comparison, render_explanation, render_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -28,7 +29,7 @@ FLAGS = (
 SCHEMES = {"light": "--blink-settings=preferredColorScheme=1",
            "dark": "--blink-settings=preferredColorScheme=0"}  # fmt: skip
 WIDTHS = (1400, 400, 320)
-PAGES = ("full", "uncalibrated", "separated", "many", "comparison")
+PAGES = ("full", "uncalibrated", "separated", "many", "comparison", "accepted", "rejected")
 CASES = [(page, scheme, width) for page in PAGES for scheme in SCHEMES for width in WIDTHS]
 
 # Pixels that rounding and the slant of letters may take.
@@ -45,6 +46,8 @@ PICTURES = {
     "separated": EVERY,
     "many": EVERY | {"reliability", "entropy"},
     "comparison": {"det"},
+    "accepted": {"evidence", "components"},
+    "rejected": {"evidence", "components"},
 }  # fmt: skip
 
 MEASURE = r"""
@@ -184,6 +187,8 @@ def pages():
         "separated": render_report(make_plain_report(calibrated=False, distance=20)),
         "many": render_report(make_plain_report(n_speakers=60, distance=4)),
         "comparison": render_comparison(make_comparison()),
+        "accepted": render_explanation(make_explanation()),
+        "rejected": render_explanation(make_hostile_explanation()),
     }
 
 

@@ -364,7 +364,7 @@ def test_more_trials_never_support_less(threshold, n_target, n_nontarget):
         (-math.log(20), "about 20 times as likely from a stranger as from the claimed speaker."),
         (math.log(1.5), "about 1.5 times as likely from the claimed speaker as from a stranger."),
         (math.log(9.96), "about 10 times as likely from the claimed speaker"),
-        (math.log(12_345.6), "about 12,346 times as likely from the claimed speaker"),
+        (math.log(12_345.6), "about 12,000 times as likely from the claimed speaker"),
         (30.0, "more than 1,000,000 times as likely from the claimed speaker as from a stranger."),
         (-np.inf, "more than 1,000,000 times as likely from a stranger as from the claimed"),
         (1e300, "more than 1,000,000 times as likely from the claimed speaker"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from speakergmm import names
 from speakergmm.errors import ConfigError
 from speakergmm.files import writing
 
@@ -47,18 +48,28 @@ SVG = "http://www.w3.org/2000/svg"
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def new_axes(height: float = 3.6, *, grid: bool = True) -> tuple[Figure, Axes]:
-    """Make an empty picture of a height in inches, with axes on the left and at the bottom."""
+def new_figure(height: float) -> Figure:
+    """Make an empty picture of a height in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def new_axes(height: float = 3.6, *, grid: bool = True) -> tuple[Figure, Axes]:
+    """Make an empty picture of a height in inches, with axes on the left and at the bottom."""
+    figure = new_figure(height)
     axes = figure.add_subplot()
-    axes.tick_params(labelsize=FONT_SIZE)
+    set_style(axes, grid=grid)
+    return figure, axes
+
+
+def set_style(axes: Axes, size: float = FONT_SIZE, *, grid: bool = True) -> None:
+    """Give axes a size of letters, lines on the left and at the bottom alone, and a grid."""
+    axes.tick_params(labelsize=size)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     if grid:
         axes.grid(color="0.9", linewidth=0.6)
-    return figure, axes
 
 
 def name_axes(axes: Axes, x: str, y: str) -> None:
@@ -114,11 +125,8 @@ def wrapped(text: str, width: int = LINE_LENGTH) -> str:
 
 
 def shortened(name: str, most: int) -> str:
-    """Leave out the middle of a long name: names of a kind often differ at their ends only."""
-    if len(name) > most:
-        ahead = (most - 1) // 2
-        name = f"{name[:ahead]}…{name[ahead + 1 - most :]}"
-    return literal(name)
+    """Leave out the middle of a long name, and keep its dollar signs from being formulas."""
+    return literal(names.shortened(name, most))
 
 
 @contextmanager

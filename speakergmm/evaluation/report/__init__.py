@@ -1,4 +1,4 @@
-"""Pages that hold all of an evaluation or a comparison and need nothing else to be read."""
+"""Pages that hold all of an evaluation, a comparison or an explanation, and need nothing else."""
 
 from speakergmm.evaluation.report.comparison_page import (
     ComparisonContents,
@@ -10,12 +10,20 @@ from speakergmm.evaluation.report.evaluation_page import (
     render_report,
     write_report,
 )
+from speakergmm.evaluation.report.explanation_page import (
+    check_explanation_path,
+    render_explanation,
+    write_explanation,
+)
 
 __all__ = [
     "ComparisonContents",
     "ReportContents",
+    "check_explanation_path",
     "render_comparison",
+    "render_explanation",
     "render_report",
     "write_comparison",
+    "write_explanation",
     "write_report",
 ]

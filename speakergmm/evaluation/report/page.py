@@ -23,7 +23,8 @@ nav { font-size: .9rem; } nav a { margin-right: .9rem; white-space: nowrap; }
 .headline { font-size: 1.15rem; border-left: .3rem solid var(--mark); padding: .2rem 0 .2rem 1rem; }
 .notice { border: 1px solid var(--line); border-left: .3rem solid #d55e00; background: var(--soft);
   padding: .6rem 1rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; } figure + .wide { margin-top: 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; overflow-wrap: normal; }
 td.number { white-space: nowrap; } td.long { min-width: 16rem; overflow-wrap: anywhere; }
@@ -37,6 +38,7 @@ caption { text-align: left; font-weight: 600; padding: .8rem 0 .2rem; }
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: .4rem;
   padding: .5rem; max-width: 36rem; }
+figure.broad { max-width: 46rem; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { color: #333; font-size: .9rem; padding: .2rem .3rem; }
 pre { background: var(--soft); padding: .8rem; border-radius: .4rem; white-space: pre-wrap;
@@ -108,9 +110,9 @@ def _shown(cell: object) -> object:
     return f"{cell:,}" if isinstance(cell, (int, float)) and not isinstance(cell, bool) else cell
 
 
-def figure(svg: str, caption: str) -> str:
-    """Put a picture (an inline SVG) above its caption."""
-    return f"<figure>{svg}<figcaption>{text(caption)}</figcaption></figure>"
+def figure(svg: str, caption: str, kind: str = "") -> str:
+    """Put a picture (an inline SVG) above its caption; ``"broad"`` for one of much detail."""
+    return f"<figure{_class(kind)}>{svg}<figcaption>{text(caption)}</figcaption></figure>"
 
 
 def figures(parts: Iterable[str]) -> str:
