@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from speakergmm.cli.console import json_option, quiet_option, showing_progress
+from speakergmm.names import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def check(ctx: click.Context, files: Sequence[str], quiet: bool, as_json: bool) 
     else:
         _print(measured)
         for complaint in refused:
-            click.echo(f"error: {complaint}", err=True)
+            click.echo(visible(f"error: {complaint}"), err=True)
     ctx.exit(EXIT_FAILED if refused else 0)
 
 
@@ -94,7 +95,7 @@ def _print(measured: Sequence[tuple[Path, Quality]]) -> None:
         )
         for path, q in measured
     ]
-    print_table(COLUMNS, rows)
+    print_table(COLUMNS, [[visible(cell) for cell in row] for row in rows])
     for path, quality in measured:
         for warning in quality.warnings:
-            click.echo(f"warning: {path}: {warning.text}")
+            click.echo(visible(f"warning: {path}: {warning.text}"))

@@ -26,8 +26,11 @@ from speakergmm.cli.scoring_options import (
     top_c_option,
     top_n_option,
 )
+from speakergmm.cli.system_options import DEFAULT_SYSTEM
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from speakergmm.evaluation import Estimate
     from speakergmm.progress import Progress
     from speakergmm.recipes.calibrating import CalibrationReport, Goal
@@ -47,6 +50,13 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Calibration file to write.",
 )
+@click.option(
+    "--system",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="System file to write, of background model, cohort and calibration; for recordings.  "
+    f"[default: {DEFAULT_SYSTEM}]",
+)
+@click.option("--name", help="What people call the system.")
 @click.option("--p-target", type=float, help="Share of true speakers to expect.  [default: 0.01]")
 @click.option("--c-miss", type=float, help="Cost of rejecting a true speaker.  [default: 1]")
 @click.option("--c-fa", type=float, help="Cost of accepting a stranger.  [default: 1]")
@@ -78,6 +88,8 @@ def calibrate(
     sources: tuple[Path, ...],
     ubm: Path | None,
     output: Path,
+    system: Path | None,
+    name: str | None,
     p_target: float | None,
     c_miss: float | None,
     c_fa: float | None,
@@ -103,6 +115,9 @@ def calibrate(
     the background model has heard. All trials that they allow are made and scored. Or score files
     of one trial list, with labels: one to calibrate, several to fuse.
 
+    Of recordings a system file is written too, which is all that `enroll`, `verify` and `identify`
+    need.
+
     Error rates are those on speakers that the calibration was not fitted on: each trial is judged
     by the others. The threshold is that of the lowest cost, or of a wanted share of strangers.
 
@@ -112,7 +127,7 @@ def calibrate(
       speakergmm calibrate recordings/ --ubm ubm.safetensors --false-accept-rate 0.01 --enroll 3
       speakergmm calibrate development/scores.csv --p-target 0.05
       speakergmm calibrate first.csv second.csv --output fusion.json
-      speakergmm verify alice unknown.wav --ubm ubm.safetensors --calibration calibration.json
+      speakergmm enroll alice alice1.wav alice2.wav && speakergmm verify alice unknown.wav
     """
     from speakergmm.evaluation import CostModel
     from speakergmm.recipes.calibrating import Goal
@@ -121,10 +136,11 @@ def calibrate(
     costs = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa}
     cost = CostModel(**{name: value for name, value in costs.items() if value is not None})
     goal = Goal(cost, p_fa)
+    written: Path | None = None
     of_recordings = {
         "--ubm": ubm, "--enroll": max_enrollment, "--audio": audio, "--cohort": cohort,
         "--normalization": normalization, "--top-n": top_n, "--relevance-factor": relevance_factor,
-        "--scorer": scorer, "--top-c": top_c,
+        "--scorer": scorer, "--top-c": top_c, "--system": system, "--name": name,
     }  # fmt: skip
     with showing_progress(quiet=quiet) as progress:
         if all(map(_is_score_file, sources)):
@@ -143,6 +159,10 @@ def calibrate(
         else:
             from speakergmm.recipes.calibrating import calibrate_recordings
 
+            written = system or DEFAULT_SYSTEM
+            _check_apart(
+                {"--ubm": ubm, "--cohort": cohort, "--output": output, "--system": written}
+            )
             report = calibrate_recordings(
                 sources[0],
                 ubm,
@@ -157,12 +177,30 @@ def calibrate(
                 progress=progress,
             )
     save_calibration(output, report.record)
+    if written is not None and ubm is not None:
+        from speakergmm.verification.system import assemble_system
+        from speakergmm.verification.system_file import save_system
+
+        assembled = assemble_system(ubm, calibration=output, cohort=cohort, name=name or "")
+        save_system(written, assembled)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
         return
     _print_report(report, goal)
     print_warnings(report.warnings)
     click.echo(f"Calibration: {output}")
+    if written is not None:
+        click.echo(f"System:      {written}")
+
+
+def _check_apart(files: Mapping[str, Path | None]) -> None:
+    """Refuse to write one file over another that is read or written too."""
+    options: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is not None:
+            first = options.setdefault(path.resolve(), option)
+            if first != option:
+                raise click.UsageError(f"{first} and {option} are the same file, {path}.")
 
 
 def _is_score_file(path: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from speakergmm.names import visible
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print what makes an answer less certain, a line each."""
     for warning in warnings:
-        click.echo(f"warning: {warning}")
+        click.echo(visible(f"warning: {warning}"))
 
 
 @contextmanager

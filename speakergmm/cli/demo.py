@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
@@ -14,12 +15,17 @@ from speakergmm.cli.console import (
     showing_progress,
 )
 
+# Two speakers of the evaluation, whom nothing was trained on.
 NEXT = """\
-Next, with recordings of your own, listed in utterances.csv (utterance_id,speaker_id,path):
+Next, enroll one of the voices, and verify it and another:
+  speakergmm enroll anna {corpus}/audio/s39/s39-1-*.flac --system {system}
+  speakergmm verify anna {corpus}/audio/s39/s39-3-1.flac --system {system}
+  speakergmm verify anna {corpus}/audio/s40/s40-3-1.flac --system {system}
+With recordings of your own, listed in utterances.csv (utterance_id,speaker_id,path):
   speakergmm ubm train utterances.csv --output ubm.safetensors
-  speakergmm enroll alice alice1.wav alice2.wav --ubm ubm.safetensors
   speakergmm calibrate recordings/ --ubm ubm.safetensors
-  speakergmm verify alice unknown.wav --ubm ubm.safetensors --calibration calibration.json"""
+  speakergmm enroll alice alice1.wav alice2.wav
+  speakergmm verify alice unknown.wav"""
 
 
 @click.command()
@@ -46,6 +52,7 @@ def demo(output: Path, seed: int, jobs: int | None, quiet: bool) -> None:
     from speakergmm.recipes.demo import run_demo
     from speakergmm.recipes.evaluation_stage import DET_FILES, METRICS_FILE, REPORT_FILE
     from speakergmm.recipes.pipeline import UBM_FILE
+    from speakergmm.recipes.system_stage import SYSTEM_FILE
 
     began = time.perf_counter()
     with showing_progress(quiet=quiet) as progress:
@@ -65,7 +72,9 @@ def demo(output: Path, seed: int, jobs: int | None, quiet: bool) -> None:
         METRICS_FILE: "the numbers, for programs",
         DET_FILES[0]: "errors against each other (also as PNG)",
         UBM_FILE: "the background model",
+        SYSTEM_FILE: "all that `enroll`, `verify` and `identify` need",
     }
     for name, what in files.items():
-        click.echo(f"  {name:<18} {what}")
-    click.echo(f"\n{NEXT}")
+        click.echo(f"  {name:<19} {what}")
+    corpus, system = (shlex.quote((output / name).as_posix()) for name in ("corpus", SYSTEM_FILE))
+    click.echo(f"\n{NEXT.format(corpus=corpus, system=system)}")

@@ -1,133 +1,201 @@
-"""`speakergmm enroll` and `speakergmm verify`."""
+"""`speakergmm speakers`: who is enrolled, and what is known of them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from speakergmm.cli.app import EXIT_REJECTED
-from speakergmm.cli.console import (
-    json_option,
-    print_warnings,
-    ubm_option,
-)
-from speakergmm.cli.scoring_options import (
-    calibration_option,
-    cohort_option,
-    relevance_option,
-)
+from speakergmm.cli.app import EXIT_FAILED
+from speakergmm.cli.console import json_option, print_table, print_warnings
+from speakergmm.cli.system_options import load_verifier, named_files, system_options
 
-store_option = click.option(
-    "--store",
-    default="speakers.db",
-    show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File of enrolled speakers.",
-)
+if TYPE_CHECKING:
+    from speakergmm.verification import Verifier
+    from speakergmm.verification.speaker_store.enrolled import Enrollment, SpeakerSummary
 
 
-@click.command()
-@click.argument("speaker_id", metavar="ID")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@ubm_option
-@store_option
+@click.group()
+def speakers() -> None:
+    """List, show, remove, export and import enrolled speakers."""
+
+
+@speakers.command("list")
+@system_options
 @json_option
-def enroll(speaker_id: str, files: tuple[Path, ...], ubm: Path, store: Path, as_json: bool) -> None:
-    """Enroll speaker ID from one or more recordings.
-
-    Enrolling again with other recordings adds to what is known. The store keeps statistics,
-    never the audio. Some ten seconds of speech are a start; a minute, from more than one day, is
-    better.
+def list_speakers(as_json: bool, **named: Any) -> None:
+    """List who is enrolled, with how much speech, from how many recordings, and since when.
 
     \b
-    Examples:
-      speakergmm enroll alice monday.wav tuesday.flac --ubm ubm.safetensors
-      speakergmm enroll bob bob*.wav --ubm ubm.safetensors --store team.db
+    Example:
+      speakergmm speakers list --store team.db
     """
-    from speakergmm.verification import Verifier
+    from speakergmm.evaluation.answers_in_words import counted
+    from speakergmm.verification.speaker_store.enrolled import as_named
 
-    verifier = Verifier.load(ubm, store)
-    report = verifier.enroll(speaker_id, files)
+    verifier = load_verifier(**named)
+    rows = [_summary(verifier, known, known.n_frames) for known in verifier.store.speakers()]
     if as_json:
-        click.echo(json.dumps(report.to_json()))
+        click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(
-        f"{speaker_id}: {report.speech_s:.1f} s of speech from {len(files)} recording(s) added; "
-        f"{report.total_speech_s:.1f} s from {report.n_recordings} in all, in {store}"
-    )
-    print_warnings(report.warnings)
+    cells = [
+        (
+            as_named(row["speaker_id"]),
+            f"{row['speech_s']:.1f} s",
+            str(row["n_recordings"]),
+            row["changed_at"],
+        )
+        for row in rows
+    ]
+    if cells:
+        print_table(("speaker", "speech", "recordings", "changed"), cells)
+    click.echo(f"{counted(len(rows), 'speaker')} in {verifier.store.path}")
 
 
-@click.command()
+@speakers.command()
 @click.argument("speaker_id", metavar="ID")
-@click.argument("file", type=click.Path(path_type=Path))
-@ubm_option
-@store_option
-@click.option(
-    "--threshold",
-    type=float,
-    help="Accept from this score on; with --calibration, from this log-likelihood ratio on.  "
-    "[default: the calibration's]",
-)
-@calibration_option
-@cohort_option
-@relevance_option
+@system_options
 @json_option
-@click.pass_context
-def verify(
-    ctx: click.Context,
-    speaker_id: str,
-    file: Path,
-    ubm: Path,
-    store: Path,
-    threshold: float | None,
-    calibration: Path | None,
-    cohort: Path | None,
-    relevance_factor: float | None,
-    as_json: bool,
-) -> None:
-    """Decide whether FILE is speaker ID.
+def show(speaker_id: str, as_json: bool, **named: Any) -> None:
+    """Show what is known of speaker ID: its recordings, their quality, and how they fit.
 
-    A score has no meaning by itself: its scale depends on the model and on the speech. A
-    calibration, which `speakergmm calibrate` makes of recordings of yours, turns it into a
-    log-likelihood ratio, and has a threshold.
+    \b
+    Example:
+      speakergmm speakers show alice
+    """
+    from speakergmm.evaluation.answers_in_words import counted
+    from speakergmm.verification.speaker_store.enrolled import as_named
 
-    Exit status: 0 accepted, 3 rejected, 1 when it cannot be decided.
+    verifier = load_verifier(**named)
+    known = verifier.store.find(speaker_id)
+    about = _summary(verifier, known, known.statistics.n_frames) | {
+        "adaptation": known.adaptation,
+        "recordings": [recording.to_json() for recording in known.recordings],
+    }
+    if as_json:
+        click.echo(json.dumps(about, indent=2))
+        return
+    recordings = counted(about["n_recordings"], "recording")
+    click.echo(
+        f"{as_named(speaker_id)}: {about['speech_s']:.1f} s of speech from {recordings}, enrolled "
+        f"{known.enrolled_at}, changed {known.changed_at}"
+    )
+    for recording in known.recordings:
+        snr = "" if recording.snr_db is None else f", {recording.snr_db:.0f} dB above the noise"
+        fit = "" if recording.fit is None else f", fits the others by {recording.fit:.2f}"
+        label = recording.label if recording.label.isprintable() else repr(recording.label)
+        click.echo(f"  {label}: {recording.speech_s:.1f} s of speech{snr}{fit}")
+        print_warnings(recording.warnings)
+
+
+@speakers.command()
+@click.argument("speaker_ids", metavar="ID...", nargs=-1, required=True)
+@system_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(speaker_ids: tuple[str, ...], yes: bool, **named: Any) -> None:
+    """Remove speakers, so that nothing of them is left in the store.
+
+    The file is rewritten without them. Copies of it, and what a disk keeps of overwritten files,
+    are beyond its reach.
+
+    \b
+    Example:
+      speakergmm speakers remove alice bob --yes
+    """
+    from speakergmm.evaluation.answers_in_words import counted
+
+    verifier = load_verifier(**named)
+    if not yes:
+        from speakergmm.verification.speaker_store.enrolled import quoted
+
+        # Before anybody is asked about somebody who is not there.
+        for speaker_id in speaker_ids:
+            verifier.store.find(speaker_id)
+        named_here = ", ".join(map(quoted, dict.fromkeys(speaker_ids)))
+        if not _is_sure(f"Remove {named_here} for good?"):
+            click.echo("nobody is removed; answer y, or give --yes", err=True)
+            click.get_current_context().exit(EXIT_FAILED)
+    verifier.store.remove(speaker_ids)
+    removed = counted(len(set(speaker_ids)), "speaker")
+    click.echo(f"removed {removed} from {verifier.store.path}")
+
+
+@speakers.command()
+@system_options
+def compact(**named: Any) -> None:
+    """Rewrite the store, so that nothing is left in it of removed speakers.
+
+    `remove` does so itself; this is for when it said that others were reading.
+
+    \b
+    Example:
+      speakergmm speakers compact --store team.db
+    """
+    verifier = load_verifier(**named)
+    verifier.store.compact()
+    click.echo(f"{verifier.store.path}: rewritten")
+
+
+@speakers.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("speaker_ids", metavar="[ID]...", nargs=-1)
+@system_options
+def export(file: Path, speaker_ids: tuple[str, ...], **named: Any) -> None:
+    """Write speakers, all or those named, to FILE, for a store of the same background model.
+
+    FILE holds statistics of voices, so only its owner may read it.
 
     \b
     Examples:
-      speakergmm calibrate recordings/ --ubm ubm.safetensors
-      speakergmm verify alice unknown.wav --ubm ubm.safetensors --calibration calibration.json
-      speakergmm verify alice unknown.wav --ubm ubm.safetensors --threshold 0.5 --json
+      speakergmm speakers export team.safetensors
+      speakergmm speakers export alice.safetensors alice
     """
-    if threshold is None and calibration is None:
-        raise click.UsageError(
-            "no threshold: a score means nothing without one. Calibrate with recordings of your "
-            "own speakers (`speakergmm calibrate`), and give the result with --calibration; or "
-            "give a threshold with --threshold."
-        )
-    from speakergmm.cli.scoring_options import enrollment_config
-    from speakergmm.verification import Verifier
+    from speakergmm.evaluation.answers_in_words import counted
+    from speakergmm.files import check_apart
 
-    given = None if relevance_factor is None else enrollment_config(relevance_factor)
-    verifier = Verifier.load(ubm, store, enrollment=given, calibration=calibration, cohort=cohort)
-    result = verifier.verify(speaker_id, file, threshold=threshold)
-    if as_json:
-        click.echo(json.dumps(result.to_json()))
-    else:
-        relation = "at or above" if result.accepted else "below"
-        value = f"score {result.score:.4f}"
-        if result.llr is not None:
-            value += f", log-likelihood ratio {result.llr:.2f}"
-        click.echo(
-            f"{'accepted' if result.accepted else 'rejected'}: {file} as {speaker_id!r}, {value}, "
-            f"{relation} the threshold {result.threshold:.4g} ({result.speech_s:.1f} s of speech)"
-        )
-        if result.llr is not None:
-            from speakergmm.evaluation.wording import ratio_sentence
+    check_apart(file, named_files(**{k: v for k, v in named.items() if k != "relevance_factor"}))
+    verifier = load_verifier(**named)
+    verifier.store.export(file, speaker_ids or None)
+    n_exported = len(set(speaker_ids)) or len(verifier.store.speakers())
+    click.echo(f"{file}: {counted(n_exported, 'speaker')}")
 
-            click.echo(ratio_sentence(result.llr))
-        print_warnings(result.warnings)
-    ctx.exit(0 if result.accepted else EXIT_REJECTED)
+
+@speakers.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@system_options
+@click.option("--replace", is_flag=True, help="Replace speakers who are enrolled already.")
+def import_speakers(file: Path, replace: bool, **named: Any) -> None:
+    """Enroll the speakers of FILE, from `speakers export`, all or none.
+
+    \b
+    Example:
+      speakergmm speakers import team.safetensors --store other.db
+    """
+    from speakergmm.evaluation.answers_in_words import counted
+
+    verifier = load_verifier(**named)
+    imported = verifier.store.import_from(file, replace=replace)
+    click.echo(f"{verifier.store.path}: {counted(len(imported), 'speaker')} from {file}")
+
+
+def _is_sure(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        # There is nobody to be asked, or they have left.
+        click.echo(err=True)
+        return False
+
+
+def _summary(
+    verifier: Verifier, known: SpeakerSummary | Enrollment, n_frames: int
+) -> dict[str, Any]:
+    return {
+        "speaker_id": known.speaker_id,
+        "speech_s": round(n_frames / verifier.frames_per_s, 3),
+        "n_recordings": len(known.recordings),
+        "enrolled_at": known.enrolled_at,
+        "changed_at": known.changed_at,
+    }

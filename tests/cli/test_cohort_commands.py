@@ -168,9 +168,10 @@ def test_too_little_speech(cli, small_corpus, background_model, tmp_path):
 def test_cohort_files_that_cannot_be_used(cli, strangers, background_model, tmp_path):
     refuses(
         cli("cohort", "show", tmp_path / "no"),
-        f"{tmp_path / 'no'}: no such file; expected a cohort that `cohort make` wrote",
+        f"{tmp_path / 'no'}: no such file; expected a cohort that `cohort make` or `recipe run` "
+        "wrote",
     )
-    refuses(cli("cohort", "show", background_model), f"{background_model}: not a cohort")
+    refuses(cli("cohort", "show", background_model), f"{background_model}: not a speakergmm cohort")
     (tmp_path / "cut").write_bytes(strangers.read_bytes()[:-500])
     refuses(cli("cohort", "show", tmp_path / "cut"), "not a cohort file, or a damaged one")
 
@@ -325,7 +326,7 @@ def test_cohorts_that_do_not_fit(
         "top_n is 6; the cohort has 5 scores for each test: expected at most that many",
     )
     refuses(score("--cohort", tmp_path / "no"), f"{tmp_path / 'no'}: no such file; expected a co")
-    refuses(score("--cohort", background_model), "not a cohort")
+    refuses(score("--cohort", background_model), "not a speakergmm cohort")
     own = make_cohort_file(background_model, tmp_path / "own", split="evaluation")
     refuses(
         score("--cohort", own),

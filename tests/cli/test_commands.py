@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ COMMANDS = [
     [], ["demo"], ["recipe"], ["recipe", "run"], ["recipe", "list"], ["recipe", "show"],
     ["audio"], ["audio", "check"], ["features"], ["features", "extract"], ["ubm"],
     ["ubm", "train"], ["enroll"], ["verify"], ["score"], ["evaluate"], ["model"], ["model", "show"],
+    ["model", "build"], ["identify"], ["speakers", "list"], ["speakers", "show"],
+    ["speakers", "remove"], ["speakers", "compact"], ["speakers", "export"], ["speakers", "import"],
 ]  # fmt: skip
 
 
@@ -56,7 +60,7 @@ def test_help_teaches_by_example(cli, command):
     assert "\\b" not in answer.out
 
 
-def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path):
+def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path, monkeypatch):
     answer = cli("demo", "--output", tmp_path / "demo", "--quiet")
     assert answer.status == 0
     assert "computed, not\nspoken" in answer.out
@@ -64,8 +68,8 @@ def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path):
     assert "minDCF" in answer.out
     assert "about one in" in answer.out
     assert "16 speakers, 64 same-speaker and 960 different-speaker trials" in answer.out
-    assert answer.out.count("  speakergmm ") == 4
-    for name in ("report.html", "scores.csv", "metrics.json", "det.svg", "ubm.safetensors"):
+    assert answer.out.count("  speakergmm ") == 7
+    for name in ("report.html", "scores.csv", "metrics.json", "det.svg", "system.safetensors"):
         assert name in answer.out
         assert (tmp_path / "demo" / name).exists()
     assert answer.err == ""
@@ -74,7 +78,18 @@ def test_demo_tells_the_result_and_what_to_do_next(cli, tmp_path):
     assert 0.03 <= evaluation["eer"]["value"] <= 0.10
     again = cli("recipe", "run", tmp_path / "demo", "--corpus", tmp_path / "demo" / "corpus",
                 "--output", tmp_path / "demo", "--quiet")  # fmt: skip
-    assert again.out.count("unchanged") == 6
+    assert again.out.count("unchanged") == 7
+    # What it says to do next works as it stands there.
+    monkeypatch.chdir(tmp_path)
+    lines = [line for line in answer.out.splitlines() if line.startswith("  speakergmm ")]
+    statuses = []
+    for line in lines[:3]:
+        words = [
+            sorted(Path(word).parent.glob(Path(word).name)) if "*" in word else [word]
+            for word in shlex.split(line)[1:]
+        ]
+        statuses.append(cli(*itertools.chain(*words)).status)
+    assert statuses == [0, 0, 3]
 
 
 def test_recipe_run_twice_and_from(cli, small_recipe, small_corpus, tmp_path):
@@ -245,7 +260,7 @@ def test_enroll_then_verify(cli, ubm, recordings, tmp_path):
     answer = cli("enroll", "anna", *own[:2], "--ubm", ubm, "--store", store)
     assert answer.status == 0
     assert "anna: " in answer.out
-    assert "from 2 recording(s) added" in answer.out
+    assert "from 2 recordings added" in answer.out
     common = ["--ubm", ubm, "--store", store]
     heard = [
         json.loads(cli("verify", "anna", f, *common, "--threshold", 0, "--json").out)["score"]
@@ -275,17 +290,29 @@ def test_enroll_and_verify_warn_of_what_recordings_lack(cli, ubm, recordings, tm
     answer = cli("enroll", "anna", first, second, *common)
     summary, *warnings = answer.out.splitlines()
     assert summary.startswith("anna: ")
+    assert "components have heard the speaker" in warnings.pop(0)
+    assert "recordings fit the speaker's others by " in warnings.pop(0)
+    assert "s of speech in all; below 10 s" in warnings.pop(0)
     assert warnings == [
         f"warning: {path}: {warning.text}"
         for path in (first, second)
         for warning in recording_quality(path).warnings
+        if warning.code != "short_speech"
     ]
     answer = cli("verify", "anna", clipped, *common, "--threshold", -99)
     assert answer.status == 0
-    summary, *warnings = answer.out.splitlines()
+    decision, *_ = lines = answer.out.splitlines()
+    assert decision == f"accepted: {clipped} as 'anna'"
+    enrolled, *warnings = [line for line in lines if line.startswith("warning: ")]
+    assert "'anna' is enrolled with 2.4 s of speech" in enrolled
     expected = recording_quality(clipped).warnings
     assert {"short_speech", "clipped"} <= {warning.code for warning in expected}
-    assert warnings == [f"warning: {warning.text}" for warning in expected]
+    assert "13 dB louder than the enrollment" in warnings.pop(0)
+    # How much speech there is, is said by what was scored.
+    assert "s of speech (below 3 s)" in warnings.pop(0)
+    assert warnings == [
+        f"warning: {warning.text}" for warning in expected if warning.code != "short_speech"
+    ]
     answer = cli("verify", "anna", clipped, *common, "--threshold", 99, "--json")
     assert answer.status == 3
     quality = json.loads(answer.out)["quality"]
@@ -327,7 +354,7 @@ def test_model_show(cli, ubm, tmp_path):
     (tmp_path / "x").write_bytes(b"x" * 100)
     answer = cli("model", "show", tmp_path / "x")
     assert answer.status == 1
-    assert "not a model file, or a damaged one" in answer.err
+    assert "not a system file, or a damaged one" in answer.err
 
 
 def bad_recordings(folder):
