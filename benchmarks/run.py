@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import rows_accuracy
 import rows_em
+import rows_everyday
 import rows_evidence
 import rows_intervals
 import rows_machine
@@ -49,6 +50,7 @@ ROWS = {
     "topc": rows_scoring.topc,
     "scores": rows_scores.scores,
     "evidence": rows_evidence.evidence,
+    "everyday": rows_everyday.everyday,
     "bootstrap": rows_scoring.bootstrap,
     "intervals": rows_intervals.intervals,
     "jobs": rows_machine.jobs,
@@ -64,6 +66,7 @@ FULL = Size(
     growth_frames=32_768,
     store_frames=5_000_000,
     speakers=50,
+    enrolled=10_000,
     tests=50,
     trials=10_000_000,
     resamples=1000,
@@ -80,6 +83,7 @@ QUICK = Size(
     growth_frames=16_384,
     store_frames=500_000,
     speakers=10,
+    enrolled=1_000,
     tests=10,
     trials=1_000_000,
     resamples=100,

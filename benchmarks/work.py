@@ -39,6 +39,8 @@ class Size:
         Of the store that memory is measured on.
     speakers, tests : int
         To adapt to, and to score.
+    enrolled : int
+        Speakers among whom to identify.
     files : int
         Recordings of one second, from file to frames.
     trials : int
@@ -60,6 +62,7 @@ class Size:
     store_frames: int
     speakers: int
     tests: int
+    enrolled: int
     trials: int
     resamples: int
     evaluations: int
