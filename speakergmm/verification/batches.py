@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.verification.answers import EnrollmentReport, Identification, Verification
+    from speakergmm.verification.engine import KnownSpeaker
     from speakergmm.verification.speaker_store.enrolled import Enrollment
     from speakergmm.verification.trial_scorer import Bank
-    from speakergmm.verification.verifier import KnownSpeaker, Verifier
+    from speakergmm.verification.verifier import Verifier
 
     Floats = NDArray[np.float64]
     Side = Sequence[Recording]

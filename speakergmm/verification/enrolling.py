@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from speakergmm.audio.sources import Recording
     from speakergmm.features.reading import HeardRecording
-    from speakergmm.verification.verifier import Verifier
+    from speakergmm.verification.engine import Engine
 
 # Recordings that are compared each with all others; further ones are held against these.
 MOST_COMPARED = 50
@@ -53,21 +53,21 @@ class _Part:
 
 
 def enroll_recordings(
-    verifier: Verifier, speaker_id: str, recordings: Sequence[Recording]
+    engine: Engine, speaker_id: str, recordings: Sequence[Recording]
 ) -> EnrollmentReport:
     """Add recordings to a speaker's enrollment; see `Verifier.enroll`."""
     recordings = _listed(recordings)
-    parts = _heard(verifier, recordings)
+    parts = _heard(engine, recordings)
     # A short word is welcome among others.
-    speech_s = sum(len(part.frames) for part in parts) / verifier.frames_per_s
+    speech_s = sum(len(part.frames) for part in parts) / engine.frames_per_s
     check_enough_speech([part.label for part in parts], speech_s)
     _check_different(parts)
-    if verifier.system.cohort is not None:
-        verifier.system.cohort.check_enrolled(speaker_id, [part.file_digest for part in parts])
-    before = _known(verifier, speaker_id)
-    fit, misfits = _consistency(verifier, parts, before)
-    frames_per_s = verifier.frames_per_s
-    duplicates = _duplicates(verifier, speaker_id, parts)
+    if engine.system.cohort is not None:
+        engine.system.cohort.check_enrolled(speaker_id, [part.file_digest for part in parts])
+    before = _known(engine, speaker_id)
+    fit, misfits = _consistency(engine, parts, before)
+    frames_per_s = engine.frames_per_s
+    duplicates = _duplicates(engine, speaker_id, parts)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     enrolled = [
         EnrolledRecording(
@@ -84,8 +84,8 @@ def enroll_recordings(
         )
         for part in parts
     ]
-    added = _sum(verifier, [part.statistics for part in parts])
-    scorer, system = verifier.scorer, verifier.system
+    added = _sum(engine, [part.statistics for part in parts])
+    scorer, system = engine.scorer, engine.system
 
     def derive(statistics: Statistics) -> dict[str, NDArray[np.float64]]:
         if not scorer.compares_models:
@@ -104,7 +104,7 @@ def enroll_recordings(
         )
         return ready if is_expected else derive(statistics)
 
-    known = verifier.store.enroll(
+    known = engine.store.enroll(
         speaker_id,
         added,
         enrolled,
@@ -145,13 +145,13 @@ def _listed(recordings: Sequence[Recording]) -> list[Recording]:
     return listed
 
 
-def _heard(verifier: Verifier, recordings: Sequence[Recording]) -> list[_Part]:
+def _heard(engine: Engine, recordings: Sequence[Recording]) -> list[_Part]:
     """Listen to each recording, together where sides are normalized together."""
-    config, ubm = verifier.system.front_end.config, verifier.system.ubm
+    config, ubm = engine.system.front_end.config, engine.system.ubm
     groups = [list(recordings)] if is_pooled(config) else [[one] for one in recordings]
     parts: list[_Part] = []
     for group in groups:
-        side = heard_side(group, verifier.system.front_end)
+        side = heard_side(group, engine.system.front_end)
         start = 0
         for heard in side.recordings:
             frames = side.frames[start : start + heard.n_speech]
@@ -184,25 +184,25 @@ def _check_different(parts: Sequence[_Part]) -> None:
             )
 
 
-def _known(verifier: Verifier, speaker_id: str) -> Statistics | None:
+def _known(engine: Engine, speaker_id: str) -> Statistics | None:
     """Give the statistics of what is enrolled of the speaker so far."""
-    if not verifier.store.is_begun():
+    if not engine.store.is_begun():
         return None
     try:
-        return verifier.store.find(speaker_id).statistics
+        return engine.store.find(speaker_id).statistics
     except MissingError:
         return None
 
 
 def _duplicates(
-    verifier: Verifier, speaker_id: str, parts: Sequence[_Part]
+    engine: Engine, speaker_id: str, parts: Sequence[_Part]
 ) -> tuple[tuple[str, str], ...]:
     """Find recordings that are part of another speaker's enrollment."""
-    if not verifier.store.is_begun():
+    if not engine.store.is_begun():
         return ()
     audio = [part.heard.audio_digest for part in parts]
     files = [part.file_digest for part in parts if part.file_digest]
-    owners = verifier.store.owners(audio, files, except_for=speaker_id)
+    owners = engine.store.owners(audio, files, except_for=speaker_id)
     found = []
     for part in parts:
         owner = owners.get(part.heard.audio_digest) or owners.get(part.file_digest)
@@ -212,7 +212,7 @@ def _duplicates(
 
 
 def _consistency(
-    verifier: Verifier, parts: Sequence[_Part], before: Statistics | None
+    engine: Engine, parts: Sequence[_Part], before: Statistics | None
 ) -> tuple[dict[str, float | None], tuple[str, ...]]:
     """Tell how each recording fits the others, and which do not.
 
@@ -224,7 +224,7 @@ def _consistency(
     misfits: list[str] = []
     while len(kept) + (before is not None) >= 2:
         values = [
-            _fit(verifier, part, [p.statistics for p in kept if p is not part], before)
+            _fit(engine, part, [p.statistics for p in kept if p is not part], before)
             for part in kept
         ]
         fit |= {part.label: value for part, value in zip(kept, values, strict=True)}
@@ -236,14 +236,14 @@ def _consistency(
             # Of two that do not fit each other nobody knows which is wrong.
             misfits.append(kept[0].label)
     for part in parts[MOST_COMPARED:]:
-        fit[part.label] = value = _fit(verifier, part, [p.statistics for p in kept], before)
+        fit[part.label] = value = _fit(engine, part, [p.statistics for p in kept], before)
         if value < 0:
             misfits.append(part.label)
     return fit, tuple(misfits)
 
 
 def _fit(
-    verifier: Verifier, part: _Part, others: Sequence[Statistics], before: Statistics | None
+    engine: Engine, part: _Part, others: Sequence[Statistics], before: Statistics | None
 ) -> float:
     """Log-likelihood ratio of a recording against the model of other speech.
 
@@ -251,9 +251,9 @@ def _fit(
     which scores of another kind lack. Exact too where a calibrated one would take every test of a
     cohort to be scored with each of these models.
     """
-    system, scorer = verifier.system, verifier.scorer
+    system, scorer = engine.system, engine.scorer
     is_costly = scorer.compares_models and system.scoring.scorer != "linear"
-    statistics = _sum(verifier, [*others, *([] if before is None else [before])])
+    statistics = _sum(engine, [*others, *([] if before is None else [before])])
     model = system.enrollment.speaker_model(system.ubm, statistics)
     with single_threaded_libraries():
         if system.calibration is None or is_costly:
@@ -261,12 +261,12 @@ def _fit(
         bank = scorer.bank([model])
         compared = scorer.cohort_scores(bank) if scorer.compares_models else None
         score = float(scorer.score(bank, part.frames, ["the others"], compared).normalized[0])
-    llr = verifier.llr(score, statistics.n_frames, len(part.frames), part.snr_db)
+    llr = engine.llr(score, statistics.n_frames, len(part.frames), part.snr_db)
     return score if llr is None else llr
 
 
-def _sum(verifier: Verifier, parts: Sequence[Statistics]) -> Statistics:
-    ubm = verifier.system.ubm
+def _sum(engine: Engine, parts: Sequence[Statistics]) -> Statistics:
+    ubm = engine.system.ubm
     total = Statistics.zero(ubm.n_components, ubm.n_features)
     for part in parts:
         total = total + part

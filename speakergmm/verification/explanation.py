@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from speakergmm.features.reading import HeardSide
     from speakergmm.gmm import DiagonalGMM
     from speakergmm.verification.answers import Verification
+    from speakergmm.verification.engine import Engine, KnownSpeaker
     from speakergmm.verification.speaker_store import Enrollment
     from speakergmm.verification.system import System
-    from speakergmm.verification.verifier import KnownSpeaker, Verifier
 
     Floats = NDArray[np.float64]
 
@@ -55,22 +55,22 @@ NO_SPECTRUM = frozenset({"cmvn", "sliding_cmvn", "warp"})
 
 
 def explain_recording(
-    verifier: Verifier, speaker_id: str, recording: Recording, limit: float
+    engine: Engine, speaker_id: str, recording: Recording, limit: float
 ) -> tuple[Verification, Explanation]:
     """Verify a recording, and say what the answer rests on; see `Verifier.explain`."""
-    speaker = verifier.speaker(speaker_id)
+    speaker = engine.speaker(speaker_id)
     source = source_of(recording)
-    heard = verifier.hear([source])
-    answer = verifier.answer(speaker, heard, limit)
-    system, frames = verifier.system, heard.frames
+    heard = engine.hear([source])
+    answer = engine.answer(speaker, heard, limit)
+    system, frames = engine.system, heard.frames
     known = speaker.enrollment
     model = system.enrollment.speaker_model(system.ubm, known.statistics)
-    slope, offset = _on_scale_of_answer(verifier, speaker, heard)
+    slope, offset = _on_scale_of_answer(engine, speaker, heard)
     evidence, n_frames, shares = _evidence(system, model, frames, slope, offset)
     info, blocks = all_channels(source)
     samples = np.concatenate(list(one_channel_of(blocks, system.front_end.config.channel, source)))
     times_s = heard.recordings[0].kept_s
-    curve = _smoothed(evidence, times_s, verifier.frames_per_s)
+    curve = _smoothed(evidence, times_s, engine.frames_per_s)
     components = _components(system, model, known.statistics.n, n_frames, shares)
     explanation = Explanation(
         speaker_id=speaker_id,
@@ -82,36 +82,36 @@ def explain_recording(
         samples=samples,
         sample_rate=info.sample_rate,
         times_s=times_s,
-        hop_s=1 / verifier.frames_per_s,
+        hop_s=1 / engine.frames_per_s,
         evidence=evidence,
         smooth_s=SMOOTH_S,
         curve=curve,
-        stretches=_stretches(evidence, curve, times_s, 1 / verifier.frames_per_s),
+        stretches=_stretches(evidence, curve, times_s, 1 / engine.frames_per_s),
         components=components,
         others_share=float(shares.sum() - sum(part.share for part in components)),
-        seconds=tuple(_left_out(verifier, speaker, heard, limit)),
+        seconds=tuple(_left_out(engine, speaker, heard, limit)),
         warnings=answer.warnings,
         notes=_notes(system),
-        facts=_facts(verifier, answer, known, heard.recordings[0].file_digest()),
+        facts=_facts(engine, answer, known, heard.recordings[0].file_digest()),
     )
     return answer, explanation
 
 
 def _on_scale_of_answer(
-    verifier: Verifier, speaker: KnownSpeaker, heard: HeardSide
+    engine: Engine, speaker: KnownSpeaker, heard: HeardSide
 ) -> tuple[float, float]:
     """Give slope and offset by which the raw score of this recording becomes its answer."""
     with single_threaded_libraries():
-        against = verifier.scorer.of_test(heard.frames)
+        against = engine.scorer.of_test(heard.frames)
     n_frames = len(heard.frames)
     at_zero, at_one = (
-        _answer(verifier, speaker, raw, against, n_frames, heard.snr_db) for raw in (0.0, 1.0)
+        _answer(engine, speaker, raw, against, n_frames, heard.snr_db) for raw in (0.0, 1.0)
     )
     return at_one - at_zero, at_zero
 
 
 def _answer(
-    verifier: Verifier,
+    engine: Engine,
     speaker: KnownSpeaker,
     raw: float,
     cohort_vs_test: Floats | None,
@@ -120,10 +120,10 @@ def _answer(
 ) -> float:
     """Give the answer that a raw score makes."""
     known = speaker.enrollment
-    score = verifier.scorer.normalize(
+    score = engine.scorer.normalize(
         np.array([raw]), cohort_vs_test, [known.speaker_id], speaker.cohort_scores
     )
-    llr = verifier.llr(float(score[0]), known.statistics.n_frames, n_frames, snr_db)
+    llr = engine.llr(float(score[0]), known.statistics.n_frames, n_frames, snr_db)
     return float(score[0]) if llr is None else llr
 
 
@@ -245,7 +245,7 @@ def _spectrum(system: System) -> tuple[Floats, Floats, slice] | None:
 
 
 def _left_out(
-    verifier: Verifier, speaker: KnownSpeaker, heard: HeardSide, limit: float
+    engine: Engine, speaker: KnownSpeaker, heard: HeardSide, limit: float
 ) -> Iterator[SecondLeftOut]:
     """Answer again without each second, by the scores of all others."""
     times_s, duration_s = heard.recordings[0].kept_s, heard.recordings[0].duration_s
@@ -260,13 +260,13 @@ def _left_out(
     with single_threaded_libraries():
         parts = [heard.frames[piece == number] for number in numbers]
         raw = [float(speaker.bank.scores(part, np.arange(1))[0]) for part in parts]
-        against = [verifier.scorer.of_test(part) for part in parts]
+        against = [engine.scorer.of_test(part) for part in parts]
     for i, number in enumerate(numbers.tolist()):
         weights = np.where(numbers == number, 0, n_frames).astype(np.float64)
         weights /= weights.sum()
         compared = [row for row in against if row is not None]
         value = _answer(
-            verifier,
+            engine,
             speaker,
             float(weights @ raw),
             weights @ compared if compared else None,
@@ -295,12 +295,12 @@ def _notes(system: System) -> tuple[str, ...]:
 
 
 def _facts(
-    verifier: Verifier, answer: Verification, known: Enrollment, digest: str
+    engine: Engine, answer: Verification, known: Enrollment, digest: str
 ) -> tuple[tuple[str, str], ...]:
     """Say what was heard, and by what it was judged: enough to do it again."""
-    quality, system = answer.quality, verifier.system
+    quality, system = answer.quality, engine.system
     snr = "no noise heard" if quality.snr_db is None else f"{quality.snr_db:.1f} dB"
-    enrolled_s = known.statistics.n_frames / verifier.frames_per_s
+    enrolled_s = known.statistics.n_frames / engine.frames_per_s
     facts = [
         ("net speech", f"{answer.speech_s:.1f} s of {quality.duration_s:.1f} s"),
         ("SNR", snr),

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.features.reading import HeardSide
+    from speakergmm.verification.engine import Engine
     from speakergmm.verification.roster import Shortlist
-    from speakergmm.verification.verifier import Verifier
 
     Floats = NDArray[np.float64]
 
 
 def identify_recording(
-    verifier: Verifier, heard: HeardSide, top: int, limit: float | None
+    engine: Engine, heard: HeardSide, top: int, limit: float | None
 ) -> Identification:
     """Rank the enrolled speakers, and decide; ``limit`` is what a claim has to reach.
 
@@ -32,13 +32,13 @@ def identify_recording(
     made, so that somebody is named exactly if more probable than nobody: with P(i) ∝ p / S ·
     exp(llr_i) and P(none) ∝ 1 - p that is llr_i ≥ ln((1 - p) / p) + ln S.
     """
-    shortlist = verifier.roster.shortlist(heard.frames)
+    shortlist = engine.roster.shortlist(heard.frames)
     n_enrolled = shortlist.n_enrolled
     with single_threaded_libraries():
-        scores = verifier.scorer.score(
-            shortlist.bank, heard.frames, shortlist.ids, _cohort_scores(verifier, shortlist)
+        scores = engine.scorer.score(
+            shortlist.bank, heard.frames, shortlist.ids, _cohort_scores(engine, shortlist)
         ).normalized
-    llr = _ratios(verifier, shortlist, scores, heard)
+    llr = _ratios(engine, shortlist, scores, heard)
     values = scores if llr is None else llr
     posteriors, none = None, None
     p_known = 1.0 if limit is None else 0.5 * (1.0 - math.tanh(limit / 2))
@@ -53,7 +53,7 @@ def identify_recording(
         speaker_id = shortlist.ids[i]
         if len(candidates) == top:
             break
-        if not _is_stranger_to_cohort(verifier, speaker_id):
+        if not _is_stranger_to_cohort(engine, speaker_id):
             refused.append(speaker_id)
             continue
         candidates.append(
@@ -66,11 +66,11 @@ def identify_recording(
         )
     if not candidates:
         raise CohortError(
-            f"{verifier.store.path}: all who are enrolled are in the cohort, whose scores are no "
+            f"{engine.store.path}: all who are enrolled are in the cohort, whose scores are no "
             "strangers' then; make the cohort of others"
         )
     best = candidates[0]
-    verifier.check_stranger(best.speaker_id, heard)
+    engine.check_stranger(best.speaker_id, heard)
     value = best.score if best.llr is None else best.llr
     is_one = limit is None or value >= limit
     return Identification(
@@ -81,19 +81,19 @@ def identify_recording(
         limit,
         none,
         n_enrolled,
-        len(heard.frames) / verifier.frames_per_s,
+        len(heard.frames) / engine.frames_per_s,
         heard.recordings[0].quality,
         p_known,
-        (*_notes(verifier, heard, refused), *verifier.system.warnings),
+        (*_notes(engine, heard, refused), *engine.system.warnings),
     )
 
 
-def _is_stranger_to_cohort(verifier: Verifier, speaker_id: str) -> bool:
-    cohort = verifier.system.cohort
+def _is_stranger_to_cohort(engine: Engine, speaker_id: str) -> bool:
+    cohort = engine.system.cohort
     if cohort is None:
         return True
     try:
-        known = verifier.store.find(speaker_id)
+        known = engine.store.find(speaker_id)
         cohort.check_enrolled(speaker_id, [r.file_digest for r in known.recordings])
     except CohortError:
         return False
@@ -103,9 +103,9 @@ def _is_stranger_to_cohort(verifier: Verifier, speaker_id: str) -> bool:
     return True
 
 
-def _notes(verifier: Verifier, heard: HeardSide, refused: Sequence[str]) -> list[str]:
+def _notes(engine: Engine, heard: HeardSide, refused: Sequence[str]) -> list[str]:
     """Name those whose enrollment has the recording, and those who were left out."""
-    owners = verifier.store.owners(
+    owners = engine.store.owners(
         [recording.audio_digest for recording in heard.recordings], [], except_for=""
     )
     return [
@@ -161,29 +161,29 @@ def _other_ratios(llr: Floats, shortlist: Shortlist) -> Floats:
     return np.asarray(llr.mean() + slope * (shortlist.other_ranks - center) + variance / 2)
 
 
-def _cohort_scores(verifier: Verifier, shortlist: Shortlist) -> Floats | None:
+def _cohort_scores(engine: Engine, shortlist: Shortlist) -> Floats | None:
     """Scores (S, Z) of the models with the cohort's tests, kept since enrollment."""
-    if not verifier.scorer.compares_models:
+    if not engine.scorer.compares_models:
         return None
     revisions = dict(zip(shortlist.ids, shortlist.revisions, strict=True))
-    kept = verifier.store.derived_of(revisions, verifier.scorer.key)
+    kept = engine.store.derived_of(revisions, engine.scorer.key)
     scores = [kept.get(speaker_id) for speaker_id in shortlist.ids]
     # Of those who were enrolled with another system, or have changed meanwhile.
     missing = np.flatnonzero([own is None for own in scores])
     if len(missing):
-        made = verifier.scorer.cohort_scores(shortlist.bank, missing)
+        made = engine.scorer.cohort_scores(shortlist.bank, missing)
         for i, own in zip(missing, made, strict=True):
             scores[i] = own
     return np.array(scores, dtype=np.float64)
 
 
 def _ratios(
-    verifier: Verifier, shortlist: Shortlist, scores: Floats, heard: HeardSide
+    engine: Engine, shortlist: Shortlist, scores: Floats, heard: HeardSide
 ) -> Floats | None:
-    if verifier.system.calibration is None:
+    if engine.system.calibration is None:
         return None
     ratios = [
-        verifier.llr(float(score), int(n_frames), len(heard.frames), heard.snr_db)
+        engine.llr(float(score), int(n_frames), len(heard.frames), heard.snr_db)
         for score, n_frames in zip(scores, shortlist.n_frames, strict=True)
     ]
     return np.array(ratios, dtype=np.float64)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from speakergmm.verification.answers import Verification
+    from speakergmm.verification.engine import Engine, KnownSpeaker
     from speakergmm.verification.sequential import Decided
-    from speakergmm.verification.verifier import KnownSpeaker, Verifier
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,17 @@ class Stream:
 
     def __init__(
         self,
-        verifier: Verifier,
+        engine: Engine,
         speaker: KnownSpeaker,
         sample_rate: int,
         threshold: float,
         config: StreamConfig,
     ) -> None:
         check_whole("sample_rate", sample_rate, MIN_RATE, MAX_RATE, unit="Hz")
-        wanted = verifier.system.front_end.config
+        wanted = engine.system.front_end.config
         # Refused at once where the system allows no such change: no speech will ever do.
         resample_blocks((), sample_rate, wanted.sample_rate, policy=wanted.resample)
-        self.verifier, self.speaker, self.config = verifier, speaker, config
+        self.engine, self.speaker, self.config = engine, speaker, config
         self.sample_rate, self.threshold = sample_rate, threshold
         self._blocks: list[NDArray[np.floating]] = []
         self._n_samples, self._due = 0, self._next_due(0)
@@ -123,7 +123,7 @@ class Stream:
     @property
     def can_stop(self) -> bool:
         """Whether it may stop by itself: what little speech is worth has to be known for that."""
-        calibration = self.verifier.system.calibration
+        calibration = self.engine.system.calibration
         return (
             self.config.test is not None and calibration is not None and bool(calibration.expected)
         )
@@ -169,8 +169,8 @@ class Stream:
         AudioError
             When there was too little speech, or nothing at all.
         """
-        heard = self.verifier.hear([(self._heard(), self.sample_rate)])
-        answer = self.verifier.answer(self.speaker, heard, self.threshold)
+        heard = self.engine.hear([(self._heard(), self.sample_rate)])
+        answer = self.engine.answer(self.speaker, heard, self.threshold)
         if self._decided is None:
             return answer
         return dataclasses.replace(answer, expected=None, better=None)
@@ -203,11 +203,11 @@ class Stream:
     def _answer(self) -> StreamAnswer:
         heard_s = self._n_samples / self.sample_rate
         try:
-            heard = self.verifier.hear([(self._heard(), self.sample_rate)])
+            heard = self.engine.hear([(self._heard(), self.sample_rate)])
         except AudioError:
             # Silence, or too little speech: more may come.
             return StreamAnswer(heard_s, 0.0, None, None, None)
-        answer = self.verifier.answer(self.speaker, heard, self.threshold)
+        answer = self.engine.answer(self.speaker, heard, self.threshold)
         decided = None
         if self._looks is not None and answer.speech_s >= self.config.min_speech_s:
             decided = self._looks.add(answer.value)
