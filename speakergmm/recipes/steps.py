@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speakergmm.errors import ManifestError, problem_report
 from speakergmm.files import value_digest, writing
 from speakergmm.gmm import DiagonalGMM, Statistics
+from speakergmm.gmm.models_on_demand import ModelsOnDemand
 from speakergmm.parallel import map_in_order
 from speakergmm.recipes.raw_scores import RawScores
 from speakergmm.verification import score_trials
@@ -22,7 +22,7 @@ from speakergmm.verification.side_information import TrialSide
 from speakergmm.verification.trial_normalization import CohortScores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -108,7 +108,7 @@ def enroll_models(
         temporary.write_bytes(save({"n": n, "f": f, "s": s, "n_frames": n_frames}))
 
 
-class AdaptedModels(Sequence[DiagonalGMM]):
+class AdaptedModels(ModelsOnDemand):
     """Speaker models, made from the statistics of a file when they are asked for.
 
     So only those are in memory that are being scored, however many are enrolled.
@@ -125,14 +125,9 @@ class AdaptedModels(Sequence[DiagonalGMM]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    @overload
-    def __getitem__(self, i: int) -> DiagonalGMM: ...
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[DiagonalGMM]: ...
-    def __getitem__(self, i: int | slice) -> DiagonalGMM | Sequence[DiagonalGMM]:
-        if isinstance(i, slice):
-            return [self[j] for j in range(*i.indices(len(self)))]
-        row = self.rows[i]
+    def made(self, number: int) -> DiagonalGMM:
+        """Make the model of this number."""
+        row = self.rows[number]
         part = slice(row, row + 1)
         n, f, s, n_frames = (
             self.file.get_slice(name)[part][0] for name in ("n", "f", "s", "n_frames")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,12 @@ from speakergmm.gmm.densities import (
     block_slices,
     density_operand,
 )
+from speakergmm.gmm.models_on_demand import ModelsOnDemand
 from speakergmm.verification.ratio import check_same_size, log_likelihood_ratio, some_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 # Rows of the top-C operand are filled up to whole vector registers.
@@ -177,7 +179,7 @@ class ModelBank:
         return sums
 
 
-class _NearModels(Sequence[DiagonalGMM]):
+class _NearModels(ModelsOnDemand):
     """Models made of their directions when they are asked for."""
 
     def __init__(self, directions: NDArray[np.float32], ubm: DiagonalGMM) -> None:
@@ -186,14 +188,9 @@ class _NearModels(Sequence[DiagonalGMM]):
     def __len__(self) -> int:
         return len(self.directions)
 
-    @overload
-    def __getitem__(self, i: int) -> DiagonalGMM: ...
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[DiagonalGMM]: ...
-    def __getitem__(self, i: int | slice) -> DiagonalGMM | Sequence[DiagonalGMM]:
-        if isinstance(i, slice):
-            return [self[j] for j in range(*i.indices(len(self)))]
-        means = self.ubm.means + self.directions[i] * self.ubm.variances
+    def made(self, number: int) -> DiagonalGMM:
+        """Make the model of this number."""
+        means = self.ubm.means + self.directions[number] * self.ubm.variances
         return DiagonalGMM(self.ubm.weights, means, self.ubm.variances)
 
 

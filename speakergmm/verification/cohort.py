@@ -8,7 +8,6 @@ trials that it normalizes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,12 @@ import numpy as np
 from speakergmm.errors import CohortError, problem_report
 from speakergmm.files import digests_once, file_digest
 from speakergmm.gmm import Statistics
+from speakergmm.gmm.models_on_demand import ModelsOnDemand
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -243,7 +243,7 @@ def _described(enrollment: EnrollmentConfig) -> str:
     )
 
 
-class _CohortModels(Sequence["DiagonalGMM"]):
+class _CohortModels(ModelsOnDemand):
     """Speaker models of a cohort, made from its statistics when they are asked for."""
 
     def __init__(self, cohort: Cohort, ubm: DiagonalGMM) -> None:
@@ -252,11 +252,10 @@ class _CohortModels(Sequence["DiagonalGMM"]):
     def __len__(self) -> int:
         return len(self.cohort.model_speakers)
 
-    def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, slice):
-            return [self[j] for j in range(*i.indices(len(self)))]
+    def made(self, number: int) -> DiagonalGMM:
+        """Make the model of this number."""
         c = self.cohort
-        statistics = Statistics(c.n[i], c.f[i], c.s[i], 0.0, int(c.n_frames[i]))
+        statistics = Statistics(c.n[number], c.f[number], c.s[number], 0.0, int(c.n_frames[number]))
         return c.enrollment.speaker_model(self.ubm, statistics)
 
 
