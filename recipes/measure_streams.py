@@ -333,7 +333,7 @@ def heard_stream(
         except AudioError:
             continue
         speech_s = len(heard.frames) / verifier.frames_per_s
-        score = verifier.scorer.score(bank, heard.frames, owners, cohort_scores).normalized
+        score = verifier.scorer.score(bank, heard.frames, owners, cohort_scores)
         if heard_s < seconds and speech_s >= CONFIG.min_speech_s:
             worth = expected_at(record.expected, speech_s)
             looks.append(heard_s)

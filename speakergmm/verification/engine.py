@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# By so many dB quieter than enrolled, a hundred read sentences were rejected twice as often.
+# So much quieter, twice as many tests of true speakers were rejected: 12 instead of 6 % of 50, read
+# speech of 2 s each.
 OTHER_LEVEL_DB = 10.0
 
 # Speakers whose models are kept at hand.
@@ -235,8 +236,8 @@ class Engine:
         """Score frames (T, D) against a speaker's model, normalized."""
         names = [speaker.enrollment.speaker_id]
         with single_threaded_libraries():
-            scored = self.scorer.score(speaker.bank, frames, names, speaker.cohort_scores)
-        return float(scored.normalized[0])
+            scores = self.scorer.score(speaker.bank, frames, names, speaker.cohort_scores)
+        return float(scores[0])
 
     def llr(self, score: float, n_enrolled: int, n_heard: int, snr_db: float) -> float | None:
         """Give the log-likelihood ratio of a normalized score; None without a calibration.

@@ -260,7 +260,7 @@ def _fit(
             return log_likelihood_ratio(model, system.ubm, part.frames)
         bank = scorer.bank([model])
         compared = scorer.cohort_scores(bank) if scorer.compares_models else None
-        score = float(scorer.score(bank, part.frames, ["the others"], compared).normalized[0])
+        score = float(scorer.score(bank, part.frames, ["the others"], compared)[0])
     llr = engine.llr(score, statistics.n_frames, len(part.frames), part.snr_db)
     return score if llr is None else llr
 

@@ -37,7 +37,7 @@ def identify_recording(
     with single_threaded_libraries():
         scores = engine.scorer.score(
             shortlist.bank, heard.frames, shortlist.ids, _cohort_scores(engine, shortlist)
-        ).normalized
+        )
     llr = _ratios(engine, shortlist, scores, heard)
     values = scores if llr is None else llr
     posteriors, none = None, None

@@ -41,14 +41,6 @@ TEST = "the recording"
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredTest:
-    """Scores (S,) of one test as the scorer gave them, and normalized."""
-
-    raw: Floats
-    normalized: Floats
-
-
-@dataclass(frozen=True, eq=False)
 class TrialScorer:
     """Scores tests by a system's scorer and normalization."""
 
@@ -95,8 +87,8 @@ class TrialScorer:
         frames: NDArray[np.floating],
         names: Sequence[str],
         models_vs_cohort: Floats | None,
-    ) -> ScoredTest:
-        """Score frames (T, D) against a bank of S models.
+    ) -> Floats:
+        """Score frames (T, D) against a bank of S models, and normalize their scores (S,).
 
         Parameters
         ----------
@@ -106,7 +98,7 @@ class TrialScorer:
             From `cohort_scores`, where the system's normalization needs it.
         """
         raw = bank.scores(frames, np.arange(bank.n_models))
-        return ScoredTest(raw, self.normalize(raw, self.of_test(frames), names, models_vs_cohort))
+        return self.normalize(raw, self.of_test(frames), names, models_vs_cohort)
 
     def normalize(
         self,

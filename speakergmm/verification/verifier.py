@@ -16,9 +16,6 @@ from speakergmm.verification.system_file import load_system
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from speakergmm.audio.sources import Recording
     from speakergmm.verification.answers import (
         EnrollmentReport,
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from speakergmm.verification.enrollment import EnrollmentConfig
     from speakergmm.verification.explanation_values import Explanation
     from speakergmm.verification.streaming import Stream, StreamConfig
-
-    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

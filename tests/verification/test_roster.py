@@ -327,7 +327,7 @@ def test_the_order_of_normalized_scores_is_kept_in_mind(make_world, normalizatio
         frames = world.frames(number, seed=9)
         everybody = roster.shortlist(frames)
         compared = roster.scorer.cohort_scores(everybody.bank)
-        scores = roster.scorer.score(everybody.bank, frames, everybody.ids, compared).normalized
+        scores = roster.scorer.score(everybody.bank, frames, everybody.ids, compared)
         best = [everybody.ids[i] for i in np.argsort(-scores)[:2]]
         assert set(best) <= set(roster.shortlist(frames, most=8).ids)
 
