@@ -71,6 +71,10 @@ class OutputError(SpeakerGMMError, OSError):
     """A file or folder cannot be written."""
 
 
+class DownloadError(SpeakerGMMError, OSError):
+    """A file cannot be fetched, is not the one that was expected, or cannot be unpacked."""
+
+
 class WorkerError(SpeakerGMMError, RuntimeError):
     """Workers on other machines cannot be reached, or were lost."""
 

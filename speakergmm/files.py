@@ -11,7 +11,7 @@ import stat
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from speakergmm.errors import OutputError
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+# What keeps others out of a folder, and how often it is tried while others remove theirs.
+LOCK = ".lock"
+LOCK_ATTEMPTS = 10
 
 
 @contextmanager
@@ -60,28 +64,75 @@ def writing(path: Path | str) -> Iterator[Path]:
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder while the block runs, and sweep up after killed ones.
 
+    Where the block fails, the lock goes if it was not there before, and so do the folders that
+    were made for it, unless something is in them.
+
     Raises
     ------
     OutputError
         When another process works there, or the folder cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / ".lock").open("a")
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
+        is_new = not (folder / LOCK).exists()
+        handle = _lock(folder)
     except OSError as error:
+        if isinstance(error, OutputError):
+            raise
         raise _cannot_write(folder, error) from error
     with handle:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise OutputError(
-                    f"{folder}: another run works here; wait for it, or choose another folder"
-                ) from None
-        for left_over in folder.rglob(".*.tmp"):
-            with suppress(OSError):
-                left_over.unlink()
-        yield
+        try:
+            for left_over in folder.rglob(".*.tmp"):
+                with suppress(OSError):
+                    left_over.unlink()
+            yield
+        except BaseException:
+            if is_new and fcntl is not None:
+                _remove_lock(folder, made)
+            raise
+
+
+def _lock(folder: Path) -> TextIO:
+    """Open the lock of a folder, which is made where it is not there, and take it.
+
+    Another run that fails may remove lock and folder at any moment before they are ours. So a lock
+    that was taken counts only if it still is the file of that name; else it is done again.
+    """
+    for _ in range(LOCK_ATTEMPTS):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = (folder / LOCK).open("a")
+        except FileNotFoundError:
+            continue
+        if fcntl is None:
+            return handle
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle.fileno()), (folder / LOCK).stat()):
+                return handle
+        except FileNotFoundError:
+            pass
+        except OSError:
+            handle.close()
+            raise _busy(folder) from None
+        handle.close()
+    raise _busy(folder)
+
+
+def _busy(folder: Path) -> OutputError:
+    return OutputError(f"{folder}: another run works here; wait for it, or choose another folder")
+
+
+def _remove_lock(folder: Path, made: Iterable[Path]) -> None:
+    """Remove a lock that is held, and the folders around it that are empty, innermost first.
+
+    Whoever opened the lock before sees in `_lock` that it is none any more. Whoever makes a new one
+    from now on has something in the folder, which then stays.
+    """
+    with suppress(OSError):
+        (folder / LOCK).unlink()
+        for place in made:
+            place.rmdir()
 
 
 def _final(path: Path | str) -> Path:
@@ -179,6 +230,18 @@ def file_digest(path: Path | str) -> str:
 def digests_once() -> Callable[[Path], str]:
     """Give a `file_digest` that reads each file once, however many segments are cut out of it."""
     return functools.cache(file_digest)
+
+
+def readable_size(n_bytes: int) -> str:
+    """Say a number of bytes in the unit that a person would take: 3 bytes, 12 kB, 1.0 GB."""
+    if n_bytes < 1000:
+        return f"{n_bytes} bytes"
+    value, unit = n_bytes / 1e3, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1e3, larger
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"
 
 
 def value_digest(value: Any) -> str:

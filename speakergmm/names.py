@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Control, format and surrogate characters, separators of lines and of paragraphs: they are not
 # seen, but turn text around, break lines, or spoil a file.
@@ -37,3 +41,18 @@ def shortened(name: str, most: int) -> str:
         return name
     ahead = (most - 1) // 2
     return f"{name[:ahead]}…{name[ahead + 1 - most :]}"
+
+
+def first_repeated(names: Iterable[str]) -> str | None:
+    """Give the first name that has stood there before; None where all differ."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def counted(number: int, thing: str) -> str:
+    """Write how many of a thing there are, as ``1 speaker`` or ``1,200 speakers``."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

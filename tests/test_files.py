@@ -7,6 +7,8 @@ import hashlib
 import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from speakergmm.files import (
     check_writable,
     digests_once,
     file_digest,
+    locked,
     value_digest,
     write_json,
     write_text,
@@ -167,6 +170,106 @@ def test_the_inner_of_two_writings_is_the_one_named(tmp_path):
         write()
     assert "outer" not in str(caught.value)
     assert names(tmp_path) == ["file"]
+
+
+# --- folders that one run works in ---
+
+
+def fail_in(folder, error=INTERRUPTIONS[0], output=None):
+    with locked(folder):
+        assert ".lock" in names(folder)
+        if output is not None:
+            write_text(folder / output, "1")
+        raise error
+
+
+@pytest.mark.parametrize("error", INTERRUPTIONS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("there", ["", "a", "a/b"])
+def test_a_run_that_fails_at_once_leaves_no_folder(tmp_path, error, there):
+    (tmp_path / there).mkdir(parents=True, exist_ok=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(type(error)) as caught:
+        fail_in(tmp_path / "a" / "b", error)
+    assert caught.value is error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_in_a_folder_stays_when_a_run_fails(tmp_path):
+    folder = tmp_path / "a" / "b"
+    with pytest.raises(RuntimeError, match="a slip"):
+        fail_in(folder, output="done.csv")
+    assert names(folder) == ["done.csv"]
+    # A lock that an earlier run has left is not ours.
+    with locked(folder):
+        pass
+    with pytest.raises(RuntimeError, match="a slip"):
+        fail_in(folder)
+    assert names(folder) == [".lock", "done.csv"]
+
+
+def test_a_run_that_succeeds_keeps_its_folder(tmp_path):
+    with locked(tmp_path / "a"):
+        pass
+    assert names(tmp_path / "a") == [".lock"]
+
+
+def test_two_runs_are_kept_apart_and_the_second_removes_nothing(tmp_path):
+    with locked(tmp_path / "a"):
+        expected = re.escape(f"{tmp_path / 'a'}: another run works here; wait for it, or choose")
+        with pytest.raises(OutputError, match=expected), locked(tmp_path / "a"):
+            pass
+        assert names(tmp_path / "a") == [".lock"]
+
+
+def test_a_lock_that_is_removed_while_it_is_taken_is_taken_again(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    folder, left = tmp_path / "a", [1, 2]
+    flock = fcntl.flock
+
+    def taken_late(handle, flags):
+        # The run that held it fails, and is gone with its folder, before we have it.
+        if left:
+            (folder / ".lock").unlink()
+            if left.pop() == 1:
+                folder.rmdir()
+        flock(handle, flags)
+
+    monkeypatch.setattr(fcntl, "flock", taken_late)
+    with locked(folder):
+        assert left == []
+        monkeypatch.undo()
+        with pytest.raises(OutputError, match="another run works here"), locked(folder):
+            pass
+
+
+def test_runs_that_fail_and_runs_that_work_never_share_a_folder(tmp_path):
+    """Processes that take, fail and leave as fast as they can; each notes itself while it works."""
+    program = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from speakergmm.errors import OutputError\n"
+        "from speakergmm.files import locked\n"
+        "folder, note = Path(sys.argv[1], 'a', 'b'), Path(sys.argv[1], 'working')\n"
+        "done, until = 0, time.monotonic() + 0.5\n"
+        "while time.monotonic() < until:\n"
+        "    try:\n"
+        "        with locked(folder):\n"
+        "            os.close(os.open(note, os.O_CREAT | os.O_EXCL))\n"
+        "            note.unlink()\n"
+        "            done += 1\n"
+        "            raise RuntimeError\n"
+        "    except (RuntimeError, OutputError) as error:\n"
+        "        if isinstance(error, OutputError): assert 'another run' in str(error), error\n"
+        "print(done)\n"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    assert sum(int(run.communicate()[0]) for run in runs) > 0
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    # Who came while another left may leave an empty folder.
+    assert set(names(tmp_path)) <= {"a"}
 
 
 # --- text and JSON ---

@@ -7,9 +7,9 @@ import io
 import re
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from speakergmm.corpora.tables import next_header
+from speakergmm.corpora.tables import next_header, raise_not_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,7 +77,7 @@ def read_chunks(text: TextIO, problems: Problems) -> tuple[list[str], Iterator[C
     try:
         header = next_header(reader)
     except csv.Error as error:
-        _raise_not_csv(error, reader.line_num, problems)
+        raise_not_csv(error, 1, reader.line_num, problems)
     return header, _chunks(text, len(header), reader.line_num, problems)
 
 
@@ -122,7 +122,7 @@ def _csv_chunks(
     lines: Iterable[str], n_columns: int, line: int, problems: Problems
 ) -> Iterator[RowChunk]:
     reader = csv.reader(lines, strict=True)
-    error = None
+    error, last = None, line
     while error is None:
         before = reader.line_num
         rows: list[list[str]] = []
@@ -132,10 +132,12 @@ def _csv_chunks(
         except csv.Error as found:
             error = found
         if rows:
-            yield RowChunk(_lines(rows, line + before, line + reader.line_num), rows, n_columns)
+            theirs = _lines(rows, line + before, line + reader.line_num)
+            last = theirs[-1]
+            yield RowChunk(theirs, rows, n_columns)
         elif error is None:
             return
-    _raise_not_csv(error, line + reader.line_num, problems)
+    raise_not_csv(error, last + 1, line + reader.line_num, problems)
 
 
 def _lines(rows: list[list[str]], before: int, after: int) -> Sequence[int]:
@@ -144,9 +146,3 @@ def _lines(rows: list[list[str]], before: int, after: int) -> Sequence[int]:
         return range(before + 1, after + 1)
     sizes = (1 + sum(len(LINE_BREAK.findall(cell)) for cell in row) for row in rows)
     return list(accumulate(sizes, initial=before))[1:]
-
-
-def _raise_not_csv(error: csv.Error, line: int, problems: Problems) -> NoReturn:
-    problems.add(line, f"not CSV ({error})")
-    problems.raise_if_any()
-    raise error

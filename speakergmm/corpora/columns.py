@@ -18,7 +18,7 @@ from speakergmm.corpora.tables import (
 from speakergmm.corpora.text_files import reading_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,17 +33,27 @@ class Form:
     """Which columns a list has, and how their cells are read.
 
     ``wanted`` are further ones to be kept as they are; ``hints`` say what to do where a required
-    one is missing.
+    one is missing. ``joint`` columns mean something where all of them are there; else they are
+    columns as any other.
     """
 
     required: Mapping[str, Field]
     optional: Mapping[str, Field] = field(default_factory=dict)
     wanted: Sequence[str] = ()
     hints: Mapping[str, str] = field(default_factory=dict)
+    joint: Mapping[str, Field] = field(default_factory=dict)
+
+    def known(self, header: Sequence[str]) -> dict[str, Field]:
+        """Give the columns of a list with such a header that are not only kept as they are."""
+        known = {**self.required, **self.optional, **self._joint(header)}
+        return {name: known[name] for name in known if name in header}
+
+    def _joint(self, header: Sequence[str]) -> Mapping[str, Field]:
+        return self.joint if all(name in header for name in self.joint) else {}
 
     def check(self, header: Sequence[str], problems: Problems) -> None:
         """Note what is wrong with the header."""
-        names = (tuple(self.required), tuple(self.optional), tuple(self.wanted))
+        names = (tuple(self.required), (*self.optional, *self._joint(header)), tuple(self.wanted))
         if header:
             check_open_header(header, *names, problems, self.hints)
         else:
@@ -88,19 +98,25 @@ def read_table(path: Path, form: Form, problems: Problems) -> Table:
         header, chunks = read_chunks(text, problems)
         form.check(header, problems)
         problems.raise_if_any()
-        rows = _Rows(header, form, problems)
-        for chunk in chunks:
-            rows.add(chunk)
-        return rows.table()
+        return table_of(header, chunks, form, problems)
+
+
+def table_of(
+    header: Sequence[str], chunks: Iterable[Chunk], form: Form, problems: Problems
+) -> Table:
+    """Read chunks of rows, whatever they were parted by, under the names of their columns."""
+    rows = _Rows(header, form, problems)
+    for chunk in chunks:
+        rows.add(chunk)
+    return rows.table()
 
 
 class _Rows:
     """Turns chunks of rows into arrays."""
 
-    def __init__(self, header: list[str], form: Form, problems: Problems) -> None:
+    def __init__(self, header: Sequence[str], form: Form, problems: Problems) -> None:
         self.n_columns, self.problems = len(header), problems
-        known = {**form.required, **form.optional}
-        self.known = {name: known[name] for name in known if name in header}
+        self.known = form.known(header)
         self.wanted = {name: Names(may_be_empty=True) for name in form.wanted}
         self.readers: list[tuple[int, Callable[[Sequence[str]], NDArray[Any]]]] = [
             (header.index(name), column.read)

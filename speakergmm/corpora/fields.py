@@ -134,8 +134,13 @@ class Labels:
         return None if known else EXPECTED_LABEL
 
 
+def _is_beyond(cell: str) -> bool:
+    """Tell a number that only its size makes infinite from infinity."""
+    return bool(np.isinf(number(cell))) and "inf" not in cell.lower()
+
+
 class Numbers:
-    """Numbers, which may be infinite."""
+    """Numbers, which may be infinite where they say so."""
 
     may_be_empty = False
     filler = "0"
@@ -146,10 +151,14 @@ class Numbers:
         # Python's 1_5 is 15, which in a list is a slip.
         if np.isnan(values).any() or "_" in "".join(cells):
             raise ValueError("no number")
+        if np.isinf(values).any() and any(map(_is_beyond, cells)):
+            raise ValueError("beyond float64")
         return values
 
     def expected(self, cell: str) -> str | None:
         """Say that it is no number, and how it would be one where it has a decimal comma."""
+        if _is_beyond(cell):
+            return "a number within 1.7e308, or inf"
         if not np.isnan(number(cell)):
             return None
         if DECIMAL_COMMA.fullmatch(cell):

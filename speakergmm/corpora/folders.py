@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,15 @@ from speakergmm.corpora.trials import Trials
 from speakergmm.errors import ManifestError, problem_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from speakergmm.corpora.manifests import Utterances
+
+# Recordings that are found often, as phones make them, and cannot be read.
+UNREAD_SUFFIXES = (".m4a", ".mp4", ".aac", ".wma", ".3gp", ".amr", ".caf")
+CONVERT = "convert them to .wav first, with ffmpeg for instance"
 
 
 def utterances_in_folder(folder: Path | str) -> dict[str, Utterance]:
@@ -38,11 +44,8 @@ def utterances_in_folder(folder: Path | str) -> dict[str, Utterance]:
     folder = Path(folder)
     found: dict[str, Utterance] = {}
     problems = []
-    for path in sorted(folder.rglob("*")):
+    for path in recordings_below(folder):
         parts = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if hidden or path.suffix.lower() not in AUDIO_SUFFIXES or not path.is_file():
-            continue
         if len(parts) == 1:
             problems.append(f"{path.name} lies in no speaker's folder")
             continue
@@ -53,11 +56,63 @@ def utterances_in_folder(folder: Path | str) -> dict[str, Utterance]:
         heading = f"{folder}: expected a folder for each speaker, with that speaker's recordings"
         raise ManifestError(problem_report(heading, problems))
     if not found:
+        unread = next(recordings_below(folder, suffixes=UNREAD_SUFFIXES), None)
+        other = (
+            "" if unread is None else f", but such as {unread.name}, which is not read: {CONVERT}"
+        )
         raise ManifestError(
-            f"{folder}: no recordings ({', '.join(AUDIO_SUFFIXES)}); expected a folder for each "
-            "speaker, with that speaker's recordings"
+            f"{folder}: no recordings ({', '.join(AUDIO_SUFFIXES)}){other}; expected a folder for "
+            "each speaker, with that speaker's recordings"
         )
     return found
+
+
+def recordings_below(
+    folder: Path, named: Path | None = None, suffixes: tuple[str, ...] = AUDIO_SUFFIXES
+) -> Iterator[Path]:
+    """Yield the recordings in a folder and the folders in it, in the order of their paths.
+
+    They are told by their suffixes; what is hidden is passed over, and what cannot be read. Links
+    are followed, but for those to a folder that they are in.
+
+    Parameters
+    ----------
+    named : path, optional
+        What the paths begin with. Default: the folder.
+    suffixes : tuple of str
+        What tells a recording. Default: those that can be read.
+    """
+    named = folder if named is None else named
+    return _recordings(folder, named, (folder.resolve(),), suffixes)
+
+
+def _recordings(
+    place: Path | str, named: Path, entered: tuple[Path, ...], suffixes: tuple[str, ...]
+) -> Iterator[Path]:
+    """Go through a folder; ``entered`` are the folders that links led to on the way."""
+    try:
+        with os.scandir(place) as found:
+            entries = sorted(found, key=attrgetter("name"))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            way = _way_on(entry, place, entered) if entry.is_symlink() else entered
+            if way:
+                yield from _recordings(entry.path, named / entry.name, way, suffixes)
+        elif entry.name.lower().endswith(suffixes) and entry.is_file():
+            yield named / entry.name
+
+
+def _way_on(
+    link: os.DirEntry[str], place: Path | str, entered: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Follow a link; nothing where it leads back to a folder that one is in."""
+    end = Path(link.path).resolve()
+    is_back = any(inside.is_relative_to(end) for inside in (*entered, Path(place).resolve()))
+    return () if is_back else (*entered, end)
 
 
 def leave_one_out(utterances: Utterances, *, max_enrollment: int | None = None) -> Protocol:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from speakergmm.corpora.tables import Problems, Row, number, read_rows
@@ -28,6 +30,8 @@ class Utterance:
     ``start_s`` and ``end_s`` cut the segment [start, end) out of the recording, in seconds; None
     means from the beginning, or to the end. ``speech_s``, where given, marks the speech in it:
     (start, end) in seconds of the recording. ``condition`` is free text: a telephone, a language.
+    ``channel``, where given, is which channel of the recording it is on, counted from 0: one side
+    of a telephone call, say; it counts instead of the front end's setting.
     """
 
     utterance_id: str
@@ -40,6 +44,7 @@ class Utterance:
     split: str = ""
     speech_s: tuple[tuple[float, float], ...] | None = None
     condition: str = ""
+    channel: int | None = None
 
 
 Utterances: TypeAlias = Mapping[str, Utterance]
@@ -49,44 +54,85 @@ Pools: TypeAlias = Mapping[str, tuple[str, ...]]
 """Model or test id → the utterances that are pooled for it, in the order of the list."""
 
 
-def locate_recording(folder: Path, listed: str) -> Path | None:
-    """Find a recording that a list names, in a copy of the corpus that may differ in two ways.
+class RecordingFinder:
+    """Finds recordings that a list names, in a copy of the corpus that may differ in three ways.
 
-    The copy may be in another audio format (the archive's ``.wav`` re-encoded as ``.flac``), and
-    it may be the archive itself, without the list's leading ``audio/`` folder.
+    The copy may be in another audio format (the archive's ``.wav`` re-encoded as ``.flac``), it may
+    be the archive itself, without the list's leading ``audio/`` folder, and accents may be written
+    otherwise (as two characters, as some systems do). Each folder is listed once, and only where a
+    file is not as it is called.
     """
-    names = [Path(listed)]
-    if names[0].parts[:1] == (AUDIO_FOLDER,):
-        names.append(Path(*names[0].parts[1:]))
-    places = [folder / name for name in names if name.name]
-    for place in places:
-        if _is_file(place):
-            return place
-    for place in places:
-        # Only a format is cut off: take "s01.2" is not the recording "s01".
-        stem = place.with_suffix("") if place.suffix.lower() in AUDIO_SUFFIXES else place
-        for suffix in AUDIO_SUFFIXES:
-            candidate = stem.with_name(stem.name + suffix)
-            if _is_file(candidate):
-                return candidate
-    return None
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = os.fspath(folder)
+        # Of each folder, what is in it: composed name → name.
+        self.names: dict[str, dict[str, str]] = {}
+        self.folders: dict[str, str] = {}
+
+    def find(self, listed: str) -> Path | None:
+        """Find the recording; None where there is none."""
+        # Text, not paths: lists have hundreds of thousands of rows.
+        names = [listed]
+        if AUDIO_FOLDER in listed and PurePath(listed).parts[:1] == (AUDIO_FOLDER,):
+            names.append(os.path.join(*PurePath(listed).parts[1:], ""))  # noqa: PTH118
+        places = [os.path.join(self.folder, name).rstrip("/") for name in names]  # noqa: PTH118
+        for place in places:
+            if os.path.isfile(place):  # noqa: PTH113
+                return Path(place)
+        return next(filter(None, map(self._called_otherwise, places)), None)
+
+    def _called_otherwise(self, place: str) -> Path | None:
+        above, name = os.path.split(place)
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        if suffix.lower() not in AUDIO_SUFFIXES:
+            # Only a format is cut off: take "s01.2" is not the recording "s01".
+            stem = name
+        above = self._folder(above)
+        there = self._names_in(above)
+        names = (there.get(_composed(stem + end)) for end in (suffix, *AUDIO_SUFFIXES))
+        candidates = (Path(above, found) for found in names if found is not None)
+        return next(filter(Path.is_file, candidates), None)
+
+    def _folder(self, folder: str) -> str:
+        """Give a folder as it is called on disk."""
+        if folder not in self.folders:
+            above, name = os.path.split(folder)
+            found = folder
+            if len(folder) > len(self.folder) and name and not os.path.isdir(folder):  # noqa: PTH112
+                above = self._folder(above)
+                name = self._names_in(above).get(_composed(name), name)
+                found = os.path.join(above, name)  # noqa: PTH118
+            self.folders[folder] = found
+        return self.folders[folder]
+
+    def _names_in(self, folder: str) -> dict[str, str]:
+        if folder not in self.names:
+            try:
+                self.names[folder] = {_composed(name): name for name in os.listdir(folder)}  # noqa: PTH208
+            except (OSError, ValueError):
+                # It is not there, may not be searched, or has a name that none can have.
+                self.names[folder] = {}
+        return self.names[folder]
 
 
-def _recording(folder: Path, row: Row, layouts: Sequence[str]) -> Path | None:
+def _composed(name: str) -> str:
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def locate_recording(folder: Path | str, listed: str) -> Path | None:
+    """Find one recording that a list names, as `RecordingFinder` does."""
+    return RecordingFinder(folder).find(listed)
+
+
+def _recording(finder: RecordingFinder, row: Row, layouts: Sequence[str]) -> Path | None:
     """Find a row's recording as it is listed, or where another layout of the corpus has it."""
-    name = Path(row["path"])
+    found = finder.find(row["path"])
+    if found is not None or not layouts:
+        return found
+    name = PurePath(row["path"])
     columns = {"speaker_id": row["speaker_id"], "session_id": row["session_id"]}
     elsewhere = (layout.format(stem=name.stem, **columns) + name.suffix for layout in layouts)
-    places = (locate_recording(folder, listed) for listed in (row["path"], *elsewhere))
-    return next((place for place in places if place is not None), None)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        # Too long a name, or a folder that may not be searched.
-        return False
+    return next(filter(None, map(finder.find, elsewhere)), None)
 
 
 def _seconds(row: Row, column: str, problems: Problems) -> float | None:
@@ -116,20 +162,30 @@ def _speech(row: Row, problems: Problems) -> tuple[tuple[float, float], ...] | N
     return tuple(segments) or None
 
 
-def _check_segment(row: Row, utterance: Utterance, duration_s: float, problems: Problems) -> None:
+def _channel(row: Row, problems: Problems) -> int | None:
+    text = row["channel"]
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        problems.add(row.line, f"channel is {text!r}; expected a number from 0, or nothing")
+        return None
+    return int(text)
+
+
+def segment_problem(utterance: Utterance, duration_s: float) -> str | None:
+    """Say what is wrong with a segment of a recording that is so long; None where nothing is."""
     end_s = duration_s if utterance.end_s is None else utterance.end_s
     if end_s > duration_s + END_TOLERANCE_S:
-        problems.add(
-            row.line,
+        return (
             f"utterance {utterance.utterance_id} ends at {end_s:g} s, beyond the end of "
-            f"{utterance.path} ({duration_s:.3f} s)",
+            f"{utterance.path} ({duration_s:.3f} s)"
         )
-    elif utterance.end_s is None and utterance.start_s and utterance.start_s >= duration_s:
-        problems.add(
-            row.line,
+    if utterance.end_s is None and utterance.start_s and utterance.start_s >= duration_s:
+        return (
             f"utterance {utterance.utterance_id} starts at {utterance.start_s:g} s, beyond the "
-            f"end of {utterance.path} ({duration_s:.3f} s)",
+            f"end of {utterance.path} ({duration_s:.3f} s)"
         )
+    return None
 
 
 def read_utterances(
@@ -146,7 +202,7 @@ def read_utterances(
     ----------
     path : path
         The list: ``utterance_id, speaker_id, path`` and, as wanted, ``session_id, start_s, end_s,
-        sex, split, speech, condition``.
+        sex, split, speech, condition, channel``.
     audio_folder : path, optional
         Where the list's paths begin; default: the folder of the list.
     durations : callable, optional
@@ -170,12 +226,15 @@ def read_utterances(
     """
     path = Path(path)
     folder = path.parent if audio_folder is None else Path(audio_folder)
+    finder = RecordingFinder(folder)
     problems = Problems(path)
     utterances: dict[str, Utterance] = {}
     known_durations: dict[Path, float] = {}
     first_lines: dict[str, int] = {}
     required = ("utterance_id", "speaker_id", "path")
-    optional = ("session_id", "start_s", "end_s", "sex", "split", "speech", "condition")
+    optional = (
+        "session_id", "start_s", "end_s", "sex", "split", "speech", "condition", "channel",
+    )  # fmt: skip
     for row in read_rows(path, required, optional, problems):
         utterance_id = row["utterance_id"]
         if utterance_id in first_lines:
@@ -191,21 +250,29 @@ def read_utterances(
                 f"utterance {utterance_id} starts at {start_s or 0.0:g} s and ends at {end_s:g} s; "
                 "expected start_s < end_s",
             )
-        recording = _recording(folder, row, layouts)
+        recording = _recording(finder, row, layouts)
         speech_s = _speech(row, problems)
         if recording is None and must_exist:
             problems.add(row.line, f"recording not found: {folder / row['path']}")
+            if audio_folder is None:
+                problems.advice = (
+                    "(paths begin at the list's folder; where they begin elsewhere, say so with "
+                    "--audio FOLDER)"
+                )
             continue
         utterance = Utterance(
             utterance_id, row["speaker_id"], recording or folder / row["path"], start_s, end_s,
             row["session_id"], row["sex"], row["split"], speech_s, row["condition"],
+            _channel(row, problems),
         )  # fmt: skip
         utterances[utterance_id] = utterance
         if durations is not None:
             try:
                 if utterance.path not in known_durations:
                     known_durations[utterance.path] = durations(utterance.path)
-                _check_segment(row, utterance, known_durations[utterance.path], problems)
+                problem = segment_problem(utterance, known_durations[utterance.path])
+                if problem is not None:
+                    problems.add(row.line, problem)
             except SpeakerGMMError as error:
                 problems.add(row.line, f"utterance {utterance_id}: {error}")
     problems.raise_if_any()

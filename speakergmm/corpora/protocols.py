@@ -45,12 +45,18 @@ def read_protocol(
         if trials is None
         else read_trials(trials, model_speakers, test_speakers)
     )
-    _check_apart(Path(tests), models, test_pools, pairs)
+    check_speech_apart(Path(tests), models, test_pools, pairs)
     return Protocol(models, test_pools, pairs, model_speakers, test_speakers)
 
 
-def _check_apart(path: Path, models: Pools, tests: Pools, trials: Trials) -> None:
-    """Refuse trials whose test holds an utterance that its model was enrolled with."""
+def check_speech_apart(path: Path, models: Pools, tests: Pools, trials: Trials) -> None:
+    """Refuse trials whose test holds an utterance that its model was enrolled with.
+
+    Raises
+    ------
+    ManifestError
+        With each of them.
+    """
     models_of: dict[str, list[str]] = {}
     for model_id, pool in models.items():
         for utterance_id in pool:

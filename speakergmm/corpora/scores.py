@@ -14,6 +14,13 @@ from speakergmm.corpora.fields import NONTARGET, TARGET, Column, Labels, Numbers
 from speakergmm.corpora.pairs import Match, match_trials
 from speakergmm.corpora.tables import Problems, read_header
 from speakergmm.corpora.text_files import writing_text
+from speakergmm.corpora.told_speakers import (
+    NOBODY,
+    SPEAKER_COLUMNS,
+    contradictions,
+    speaker_fields,
+    with_speakers_of,
+)
 from speakergmm.corpora.trials import Trials, read_pairs, trial_speakers
 from speakergmm.errors import ManifestError
 
@@ -27,6 +34,10 @@ KNOWN_COLUMNS = ("model_id", "test_id", "label", "score", "llr")
 # Written at a time.
 ROWS_WRITTEN = 10_000
 
+FOREIGN = (
+    "lists and scores of other toolkits are converted first: speakergmm corpus convert FILE "
+    "--output CSV"
+)
 NO_LABELS = (
     "without labels give the trial list that has them as well (labels=, on the command line "
     "--trials trials.csv)"
@@ -64,7 +75,9 @@ def read_scores(
     Parameters
     ----------
     path : path
-        The file. Further columns are passed over unless they are in ``columns``.
+        The file. It may say who speaks, in both of the columns ``model_speaker``, empty where a
+        model is of a class and of no speaker, and ``test_speaker``; else the target trials tell.
+        Further columns are passed over unless they are in ``columns``.
     labels : Trials, optional
         The trials that were scored; the file then needs no column ``label``. What else is known of
         them (speakers, further columns) goes with the scores, whose order stays that of the file.
@@ -77,23 +90,27 @@ def read_scores(
     ------
     ManifestError
         With every problem: columns, a label that is neither ``target`` nor ``nontarget``, a score
-        that is not a number, a pair twice; or with how many trials the file and ``labels`` differ.
+        that is not a number, a pair twice, speakers that contradict each other or a label; or with
+        how many trials the file and ``labels`` differ.
     """
     path = Path(path)
     problems = Problems(path)
     label, llr = {"label": Labels()}, {"llr": Numbers()}
     score = {"score": Numbers()}
     if labels is None:
-        form = Form({**label, **score}, llr, columns, {"label": NO_LABELS})
+        hints = {"label": NO_LABELS, "model_id": FOREIGN}
+        form = Form({**label, **score}, llr, columns, hints, speaker_fields())
     else:
         elsewhere = set(columns).intersection(labels.columns)
         if elsewhere:
             elsewhere.difference_update(read_header(path))
-        form = Form(score, {**label, **llr}, [c for c in columns if c not in elsewhere])
+        wanted = [c for c in columns if c not in elsewhere]
+        hints = {"model_id": FOREIGN}
+        form = Form(score, {**label, **llr}, wanted, hints, speaker_fields())
     trials, table = read_pairs(path, form, problems)
     problems.raise_if_any()
     if labels is not None:
-        trials = _labelled(trials, labels, str(path), labels_name, check="label" in table.arrays)
+        trials = labelled(trials, labels, str(path), labels_name, check="label" in table.arrays)
     return Scores(trials, table.arrays["score"], table.arrays.get("llr"))
 
 
@@ -109,10 +126,14 @@ def read_extra_columns(path: Path | str) -> tuple[str, ...]:
     return tuple(column for column in header if column and column not in KNOWN_COLUMNS)
 
 
-def _labelled(
-    trials: Trials, labels: Trials, name: str, labels_name: str, *, check: bool
-) -> Trials:
-    """Give the trials of a score file as the list that was scored has them."""
+def labelled(trials: Trials, labels: Trials, name: str, labels_name: str, *, check: bool) -> Trials:
+    """Give the trials of a score file as the list that was scored has them.
+
+    Raises
+    ------
+    ManifestError
+        When they are not the same trials or, to be checked, have other labels.
+    """
     match = match_trials(trials, labels)
     if not match.is_whole:
         raise ManifestError(f"{name}: {_unscored(match, trials, labels, labels_name)}")
@@ -120,9 +141,16 @@ def _labelled(
     is_target = labels.is_target[place]
     if check:
         _check_labels(trials, is_target, name, labels_name)
+    found = with_speakers_of(replace(labels, columns={}), trials)
+    wrong, text = contradictions(found)
+    if len(wrong) and found.speaker_names:
+        raise ManifestError(
+            f"{name} and {labels_name}: {text(0)}; {len(wrong):,} trials contradict their "
+            "speakers: correct one of the lists"
+        )
     theirs = {column: cells.take(place) for column, cells in labels.columns.items()}
     return replace(
-        labels,
+        found,
         model_index=labels.model_index[place],
         test_index=labels.test_index[place],
         is_target=is_target,
@@ -212,13 +240,14 @@ def select_scores(scores: Scores, chosen: NDArray[np.bool_]) -> Scores:
     Who is the same speaker stays as the whole list tells it.
     """
     trials = scores.trials
-    model_speaker, test_speaker, _ = trial_speakers(trials)
+    model_speaker, test_speaker, n = trial_speakers(trials)
     models, model_index = np.unique(trials.model_index[chosen], return_inverse=True)
     tests, test_index = np.unique(trials.test_index[chosen], return_inverse=True)
     rows = np.flatnonzero(chosen)
     both = np.concatenate([model_speaker[models], test_speaker[tests]])
     # Numbered anew, from 0.
-    speaker = np.unique(both, return_inverse=True)[1]
+    numbers = np.unique(both[both < n])
+    speaker = np.where(both < n, np.searchsorted(numbers, both), NOBODY)
     part = Trials(
         tuple(trials.model_ids[i] for i in models.tolist()),
         tuple(trials.test_ids[i] for i in tests.tolist()),
@@ -241,7 +270,9 @@ def align_scores(every: Sequence[Scores], names: Sequence[str]) -> list[Scores]:
         When they are not of the same trials with the same labels: how many differ, and the first.
     """
     first = every[0].trials
-    aligned = [every[0]]
+    for scores in every[1:]:
+        first = with_speakers_of(first, scores.trials)
+    aligned = [every[0] if first is every[0].trials else replace(every[0], trials=first)]
     for scores, name in zip(every[1:], names[1:], strict=True):
         match = match_trials(scores.trials, first)
         if not match.is_whole:
@@ -271,8 +302,9 @@ def _mismatch(match: Match, first: Trials, other: Trials, first_name: str, other
 def write_scores(path: Path | str, scores: Scores) -> None:
     """Write ``scores.csv``: ``model_id,test_id,label,score``, ``llr`` where there is one.
 
-    Further columns of the trials follow. Numbers are written with the fewest digits that read back
-    as the same value. A name that ends in ``.gz`` is compressed.
+    Where speakers are known by name, ``model_speaker`` and ``test_speaker`` follow, and then what
+    further columns the trials have. Numbers are written with the fewest digits that read back as
+    the same value. A name that ends in ``.gz`` is compressed.
 
     Raises
     ------
@@ -280,18 +312,38 @@ def write_scores(path: Path | str, scores: Scores) -> None:
         When it cannot be written.
     """
     header = [*KNOWN_COLUMNS] if scores.llr is not None else [*KNOWN_COLUMNS[:-1]]
+    speakers = SPEAKER_COLUMNS if scores.trials.speaker_names else ()
     further = {
-        name: column for name, column in scores.trials.columns.items() if name not in KNOWN_COLUMNS
+        name: column
+        for name, column in scores.trials.columns.items()
+        if name not in KNOWN_COLUMNS and name not in speakers
     }
+    named = _speakers_by_name(scores.trials) if speakers else []
     with writing_text(path) as text:
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*header, *further])
+        writer.writerow([*header, *speakers, *further])
         for begin in range(0, len(scores.trials), ROWS_WRITTEN):
             rows = slice(begin, begin + ROWS_WRITTEN)
-            writer.writerows(zip(*_cells(scores, further.values(), rows), strict=True))
+            writer.writerows(zip(*_cells(scores, named, further.values(), rows), strict=True))
 
 
-def _cells(scores: Scores, further: Iterable[Column], rows: slice) -> list[Iterable[str]]:
+def _speakers_by_name(trials: Trials) -> list[tuple[list[str], NDArray[np.int32]]]:
+    """Give the speaker of each model, then of each test, and which of them is in each trial."""
+    return [
+        (["" if n == NOBODY else trials.speaker_names[n] for n in speaker.tolist()], index)
+        for speaker, index in (
+            (trials.model_speaker, trials.model_index), (trials.test_speaker, trials.test_index),
+        )
+        if speaker is not None
+    ]  # fmt: skip
+
+
+def _cells(
+    scores: Scores,
+    speakers: Iterable[tuple[Sequence[str], NDArray[np.int32]]],
+    further: Iterable[Column],
+    rows: slice,
+) -> list[Iterable[str]]:
     trials = scores.trials
     numbers = [values for values in (scores.score, scores.llr) if values is not None]
     return [
@@ -299,5 +351,6 @@ def _cells(scores: Scores, further: Iterable[Column], rows: slice) -> list[Itera
         map(trials.test_ids.__getitem__, trials.test_index[rows].tolist()),
         [TARGET if is_target else NONTARGET for is_target in trials.is_target[rows].tolist()],
         *(map(repr, values[rows].tolist()) for values in numbers),
+        *(map(names.__getitem__, index[rows].tolist()) for names, index in speakers),
         *(map(column.values.__getitem__, column.index[rows].tolist()) for column in further),
     ]

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from speakergmm.corpora.text_files import reading_text
 from speakergmm.errors import MAX_PROBLEMS_SHOWN, ManifestError, problem_report
@@ -29,12 +29,14 @@ SLIP_LIKENESS = 0.7
 class Problems:
     """Collects what is wrong with one file, to be raised as one error.
 
-    Of millions of problems the first are kept, by their lines, and the rest counted.
+    Of millions of problems the first are kept, by their lines, and the rest counted. ``advice`` is
+    said of all of them together.
     """
 
     path: Path
     n: int = 0
     first: list[tuple[int, str]] = field(default_factory=list)
+    advice: str = ""
 
     def add(self, line: int, text: str) -> None:
         """Note a problem at a line of the file (1 is the header)."""
@@ -64,7 +66,25 @@ class Problems:
         if self.n:
             shown = [f"{self.path}:{line}: {text}" for line, text in self._shown()]
             every = chain(shown, repeat("", self.n - len(shown)))
-            raise ManifestError(problem_report(f"{self.path.name} cannot be used", every))
+            report = problem_report(f"{self.path.name} cannot be used", every)
+            raise ManifestError(f"{report}\n{self.advice}" if self.advice else report)
+
+
+def raise_not_csv(error: csv.Error, first: int, last: int, problems: Problems) -> NoReturn:
+    """Raise what the CSV reader says of a row, which begins at one line and fails at another.
+
+    Raises
+    ------
+    ManifestError
+        With the problems noted until then.
+    """
+    if first < last:
+        text = f"not CSV ({error}, in line {last}); a quote is opened here and not closed in this"
+        problems.add(first, f"{text} line: close it, or write it twice")
+    else:
+        problems.add(first, f"not CSV ({error})")
+    problems.raise_if_any()
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +249,7 @@ def read_rows(
         make sense.
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    line = 0
     try:
         header = next_header(reader)
         if not header:
@@ -236,12 +257,12 @@ def read_rows(
         else:
             check_header(header, required, optional, problems)
         problems.raise_if_any()
-        n_rows = 0
+        n_rows, line = 0, reader.line_num
         for cells in reader:
+            line = reader.line_num
             if is_blank(cells):
                 continue
             n_rows += 1
-            line = reader.line_num
             if len(cells) != len(header):
                 problems.add(line, f"{len(cells)} cells; the header has {len(header)} columns")
                 continue
@@ -254,8 +275,7 @@ def read_rows(
         if n_rows == 0:
             note_empty_list(problems)
     except csv.Error as error:
-        problems.add(reader.line_num, f"not CSV ({error})")
-        problems.raise_if_any()
+        raise_not_csv(error, line + 1, reader.line_num, problems)
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

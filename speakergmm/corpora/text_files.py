@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,8 +47,33 @@ class _Source(io.BufferedReader):
         if b"\0" in block:
             # Says where it is no text at all.
             block.decode("utf-8")
-            raise ManifestError(f"{self.path}: looks like UTF-16; save the list as CSV in UTF-8")
+            raise ManifestError(f"{self.path}: looks like UTF-16; save {_wanted(self.path)}")
         return block
+
+
+def refuse_pipe(path: Path, *, is_named: bool = False) -> None:
+    """Refuse a list that comes through a pipe, where that cannot be or might never end.
+
+    Parameters
+    ----------
+    is_named : bool
+        Refuse only one that has a name on disk, and for whose writer one would wait for ever; not
+        what a shell makes of ``<(...)``.
+
+    Raises
+    ------
+    ManifestError
+        When it is one.
+    """
+    # What a shell makes is /dev/fd/63, a link to a name that is nowhere.
+    if path.is_fifo() and (not is_named or Path(os.path.realpath(path)).exists()):
+        raise ManifestError(f"{path}: is a pipe; expected a file: write the list to one first")
+
+
+def _wanted(path: Path) -> str:
+    """Say what a file is to be, in the words of whatever program saves it."""
+    name = path.name.lower().removesuffix(GZIP_SUFFIX)
+    return "the list as CSV in UTF-8" if name.endswith(".csv") else "it as text in UTF-8"
 
 
 def _unpacked(file: io.BufferedReader, path: Path) -> io.BufferedIOBase:
@@ -94,7 +120,7 @@ def reading_text(path: Path) -> Iterator[TextIO]:
         # The decoder knows no more than the end of what was read so far.
         place = error.start + (source.n_read - len(error.object) if source else 0)
         raise ManifestError(
-            f"{path}: not UTF-8 text (byte {place}); save the list as CSV in UTF-8"
+            f"{path}: not UTF-8 text (byte {place}); save {_wanted(path)}"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise ManifestError(

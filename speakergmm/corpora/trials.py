@@ -12,8 +12,6 @@ from speakergmm.corpora.columns import Form, Table, read_table
 from speakergmm.corpora.fields import (
     EXPECTED_LABEL,
     NO_LABEL,
-    NONTARGET,
-    TARGET,
     UNREADABLE_LABEL,
     Column,
     Labels,
@@ -21,6 +19,12 @@ from speakergmm.corpora.fields import (
 )
 from speakergmm.corpora.pairs import in_order_of_appearance, pair_codes, repeated_rows
 from speakergmm.corpora.tables import Problems
+from speakergmm.corpora.told_speakers import (
+    NOBODY,
+    contradiction,
+    speaker_fields,
+    with_told_speakers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +44,9 @@ class Trials:
     ``model_index`` and ``test_index`` (N,) point into ``model_ids`` and ``test_ids``;
     ``is_target`` (N,) is True where both are the same speaker. ``model_speaker`` (M,) and
     ``test_speaker`` (K,) number the speakers, where these are known otherwise than by the target
-    trials. ``columns`` are what else is known of each trial, by name.
+    trials; `NOBODY` is the speaker of a model that is of a class and of no single speaker: its
+    target trials are those whose test is of the class. ``columns`` are what else is known of each
+    trial, by name. ``speaker_names`` are who the numbers are, where lists are to say it.
     """
 
     model_ids: tuple[str, ...]
@@ -51,6 +57,7 @@ class Trials:
     model_speaker: NDArray[np.intp] | None = None
     test_speaker: NDArray[np.intp] | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
+    speaker_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.model_index)
@@ -127,7 +134,8 @@ def read_trial_labels(path: Path | str, *, columns: Sequence[str] = ()) -> Trial
     Parameters
     ----------
     path : path
-        The list. Further columns are passed over unless they are in ``columns``.
+        The list. It may say who speaks, as score files may (`read_scores`). Further columns are
+        passed over unless they are in ``columns``.
     columns : sequence of str
         Further columns to be kept, see `Trials`.
 
@@ -135,11 +143,12 @@ def read_trial_labels(path: Path | str, *, columns: Sequence[str] = ()) -> Trial
     ------
     ManifestError
         With every problem: columns, a label that is neither ``target`` nor ``nontarget``, a pair
-        twice, a wildcard.
+        twice, a wildcard, speakers that contradict each other or a label.
     """
     path = Path(path)
     problems = Problems(path)
-    trials, table = read_pairs(path, Form({"label": Labels()}, wanted=columns), problems)
+    form = Form({"label": Labels()}, wanted=columns, joint=speaker_fields())
+    trials, table = read_pairs(path, form, problems)
     _refuse_stars("model_id", trials.model_ids, trials.model_index, table, problems)
     _refuse_stars("test_id", trials.test_ids, trials.test_index, table, problems)
     problems.raise_if_any()
@@ -164,6 +173,8 @@ def read_pairs(path: Path, form: Form, problems: Problems) -> tuple[Trials, Tabl
     is_target = table.arrays.get("label", np.zeros(len(model), dtype=np.int8)) == 1
     trials = Trials(models.names, tests.names, model, test, is_target, columns=table.columns)
     _note_duplicates(trials, table, np.arange(len(trials)), problems)
+    if form.joint and form.joint.keys() <= table.arrays.keys():
+        trials = with_told_speakers(trials, table, form, problems)
     return trials, table
 
 
@@ -241,12 +252,9 @@ def _note_contradictions(
     found = np.flatnonzero(wrong)
 
     def text(i: int) -> str:
-        model_id, test_id = trials.pair(found[i])
-        told = TARGET if label[found[i]] == 1 else NONTARGET
-        return (
-            f"label is {told!r}, but model {model_id!r} is speaker {speakers[0][model_id]!r} and "
-            f"test {test_id!r} is speaker {speakers[1][test_id]!r}"
-        )
+        pair = trials.pair(found[i])
+        both = speakers[0][pair[0]], speakers[1][pair[1]]
+        return contradiction(pair, both, is_target=bool(label[found[i]] == 1))
 
     problems.add_all(table.lines(rows[found]), text)
     right = np.flatnonzero(~wrong)
@@ -310,10 +318,12 @@ def trial_speakers(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.intp], 
     Returns
     -------
     model_speaker, test_speaker, n_speakers
+        A model of `NOBODY` has the number that follows the last.
     """
     if trials.model_speaker is not None and trials.test_speaker is not None:
         both = np.concatenate([trials.model_speaker, trials.test_speaker])
-        numbers, speaker = np.unique(both, return_inverse=True)
+        numbers = np.unique(both[both != NOBODY])
+        speaker = np.where(both == NOBODY, len(numbers), np.searchsorted(numbers, both))
         n_models = len(trials.model_speaker)
         return speaker[:n_models], speaker[n_models:], len(numbers)
     from scipy.sparse import coo_array

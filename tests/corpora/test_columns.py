@@ -373,6 +373,22 @@ def test_problems_before_the_end_of_csv_are_not_lost(write):
     assert f"{path}:4: not CSV (unexpected end of data)" in str(caught.value)
 
 
+@pytest.mark.parametrize("n_before", [0, 3, 511, 512, 513, 9000])
+@pytest.mark.parametrize("has_quotes", [False, True])
+def test_a_quote_too_many_is_named_with_the_line_where_it_opens(write, n_before, has_quotes):
+    model = '"m\nm"' if has_quotes else "m"
+    good = "".join(f"{model},t{row},target,1\n" for row in range(n_before))
+    after = "".join(f"m,u{row},target,1\n" for row in range(49))
+    text = f'model_id,test_id,label,score\n{good}m,"t,target,1\n{after}'
+    line = 2 + good.count("\n")
+    expected = (
+        f"{line}: not CSV (unexpected end of data, in line {line + 49}); a quote is opened here and"
+        " not closed in this line: close it, or write it twice"
+    )
+    with pytest.raises(ManifestError, match=re.escape(f"scores.csv:{expected}")):
+        read_scores(write("scores.csv", text))
+
+
 def test_semicolons_come_with_decimal_commas(write):
     path = write("scores.csv", "model_id;test_id;label;score\nm;t;target;0,53\n")
     with pytest.raises(ManifestError, match=r"its numbers with a decimal point, such as 0\.53$"):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speakergmm.corpora import Utterance, trial_speakers
-from speakergmm.corpora.folders import leave_one_out, utterances_in_folder
+from speakergmm.corpora.folders import leave_one_out, recordings_below, utterances_in_folder
 from speakergmm.errors import ConfigError, ManifestError
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
@@ -58,6 +58,21 @@ def test_what_is_no_recording_is_passed_over(write, tmp_path):
 def test_a_hidden_folder_may_hold_the_speakers(write, tmp_path):
     write(".cache/voices/ann/1.wav")
     assert list(utterances_in_folder(tmp_path / ".cache" / "voices")) == ["ann/1.wav"]
+
+
+def test_links_are_followed_but_not_round_and_round(write, tmp_path):
+    for name in ("corpus/ann/1.wav", "corpus/ann/2.wav", "elsewhere/bob/1.wav"):
+        write(name)
+    corpus = tmp_path / "corpus"
+    (corpus / "bob").symlink_to(tmp_path / "elsewhere/bob")
+    (corpus / "ann/3.wav").symlink_to(corpus / "ann/1.wav")
+    (corpus / "ann/gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    (corpus / "ann/all").symlink_to(corpus)
+    (corpus / "ann/own").symlink_to(corpus / "ann")
+    (tmp_path / "elsewhere/bob/back").symlink_to(corpus)
+    names = ["ann/1.wav", "ann/2.wav", "ann/3.wav", "bob/1.wav"]
+    assert [*recordings_below(corpus)] == [corpus / name for name in names]
+    assert [*recordings_below(corpus, Path())] == [Path(name) for name in names]
 
 
 def test_recordings_beside_the_folders_are_named(write, tmp_path):

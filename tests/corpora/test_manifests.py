@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 
@@ -155,7 +156,10 @@ def test_the_first_20_problems_then_a_count(corpus):
     lines = str(caught.value).splitlines()
     assert lines[0] == "utterances.csv cannot be used: 33 problems"
     assert lines[20].startswith(f"  {path}:21: recording not found")
-    assert lines[21:] == ["  ... and 13 more"]
+    advice = (
+        "(paths begin at the list's folder; where they begin elsewhere, say so with --audio FOLDER)"
+    )
+    assert lines[21:] == ["  ... and 13 more", advice]
 
 
 # --- times ---
@@ -441,3 +445,29 @@ def test_a_missing_pool_list(tmp_path, utterances):
     path = tmp_path / "enrollment.csv"
     with pytest.raises(ManifestError, match=re.escape(f"{path}: no such file")):
         read_pools(path, "model_id", utterances)
+
+
+def test_the_channel_of_an_utterance(write):
+    write("a.wav")
+    path = write("u.csv", "utterance_id,speaker_id,path,channel\nu,ann,a.wav,1\nv,bob,a.wav,\n")
+    utterances = read_utterances(path)
+    assert [u.channel for u in utterances.values()] == [1, None]
+
+
+@pytest.mark.parametrize("text", ["A", "-1", "1.0", "²"])
+def test_a_channel_that_is_no_number(write, text):
+    write("a.wav")
+    path = write("u.csv", f"utterance_id,speaker_id,path,channel\nu,ann,a.wav,{text}\n")
+    with pytest.raises(ManifestError, match=f"channel is '{text}'; expected a number from 0"):
+        read_utterances(path)
+
+
+@pytest.mark.parametrize("listed", ["zoë/é.wav", "audio/zoë/é.flac"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_may_be_written_otherwise_on_disk(tmp_path, listed, form):
+    recording = tmp_path / unicodedata.normalize(form, "zoë") / unicodedata.normalize(form, "é.wav")
+    recording.parent.mkdir()
+    recording.touch()
+    found = locate_recording(tmp_path, unicodedata.normalize("NFC", listed))
+    assert found == recording
+    assert locate_recording(tmp_path, unicodedata.normalize("NFD", listed)) == recording

@@ -117,7 +117,7 @@ def test_a_header_that_is_no_csv_has_no_columns(write):
 
 
 def test_a_header_of_what_is_no_text(write, tmp_path):
-    with pytest.raises(ManifestError, match=r"t\.wav: not UTF-8 text \(byte 4\); save the list as"):
+    with pytest.raises(ManifestError, match=r"t\.wav: not UTF-8 text \(byte 4\); save it as"):
         read_header(write("t.wav", b"RIFF\xff\xfe\x00"))
     with pytest.raises(ManifestError, match="nowhere: no such file; expected a list in CSV"):
         read_header(tmp_path / "nowhere")
@@ -259,6 +259,26 @@ def test_another_encoding_is_named_not_guessed(write, name, encoding, what):
 def test_an_open_quote_is_named_with_its_line(write):
     path = write("t.csv", 'id,name\n1,ann\n2,"bob\n')
     with pytest.raises(ManifestError, match=r"t\.csv:3: not CSV \(unexpected end of data\)"):
+        read(path)
+
+
+@pytest.mark.parametrize("before", ["", "\n", '1,"ann\nand bob"\n'])
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ("3,cy\n" * 49, "unexpected end of data"),
+        ('3,"cy"\n' + "4,di\n" * 49, "',' expected after '\"'"),
+    ],
+)
+def test_a_quote_too_many_is_named_with_the_line_where_it_opens(write, before, rest, reason):
+    path = write("t.csv", f'id,name\n{before}2,"bob\n{rest}')
+    first = 2 + before.count("\n")
+    last = first + (1 if "," in reason else 49)
+    expected = (
+        f"t.csv:{first}: not CSV ({reason}, in line {last}); a quote is opened here and not closed "
+        "in this line: close it, or write it twice"
+    )
+    with pytest.raises(ManifestError, match=re.escape(expected)):
         read(path)
 
 

@@ -103,6 +103,23 @@ def test_text_that_is_cut_off_within_a_letter(write):
         read_scores(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("t.csv", "save the list as CSV in UTF-8"),
+        ("t.CSV.gz", "save the list as CSV in UTF-8"),
+        ("utt2spk", "save it as text in UTF-8"),
+        ("trials.txt", "save it as text in UTF-8"),
+    ],
+)
+def test_what_to_save_is_said_in_the_words_of_the_file(write, name, advice):
+    for encoding, what in (("utf-16-le", "looks like UTF-16"), ("utf-16", "not UTF-8 text .*")):
+        content = TEXT.encode(encoding)
+        path = write(name, gzip.compress(content) if name.endswith("gz") else content)
+        with pytest.raises(ManifestError, match=f"{re.escape(str(path))}: {what}; {advice}$"):
+            read_header(path)
+
+
 @pytest.mark.parametrize("read_list", [read_scores, read_trial_labels, read_header])
 def test_files_that_cannot_be_read(tmp_path, monkeypatch, read_list):
     missing = tmp_path / "nowhere.csv"
