@@ -1,0 +1,138 @@
+"""Sides of calls in lists of trials: a or b for one of two channels, x for all that is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from speakergmm.corpora.pairs import in_order_of_appearance
+from speakergmm.errors import ManifestError, problem_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from speakergmm.corpora.trials import Trials
+
+LETTERS = "ab"
+
+# The number of what is of no side: a recording of one channel, or all channels of it.
+NO_SIDE = -1
+
+CHANNELS = {"a": 0, "b": 1, "1": 0, "2": 1, "x": NO_SIDE}
+EXPECTED_SIDE = "a, b or x"
+
+# A recording may be there with either side and with none.
+N_KINDS = len(LETTERS) + 1
+
+
+class Side(NamedTuple):
+    """One side of a recording; its channel is counted from 0."""
+
+    file: str
+    channel: int
+
+    @property
+    def name(self) -> str:
+        """What it is called, as in the lists that `corpus prepare` makes: ``FILE_a``."""
+        return f"{self.file}_{self.letter}"
+
+    @property
+    def letter(self) -> str:
+        """``a`` or ``b``."""
+        return LETTERS[self.channel]
+
+
+class Sides:
+    """The letters of sides, or their numbers from 1, as channels from 0; `NO_SIDE` for x."""
+
+    may_be_empty = False
+    filler = "x"
+
+    def read(self, cells: Sequence[str]) -> NDArray[np.int8]:
+        """Turn letters into channels."""
+        try:
+            return np.fromiter((CHANNELS[c.strip().lower()] for c in cells), np.int8, len(cells))
+        except KeyError:
+            raise ValueError("no side") from None
+
+    def expected(self, cell: str) -> str | None:
+        """Name the letters where it is none of them."""
+        return None if cell.strip().lower() in CHANNELS else EXPECTED_SIDE
+
+
+def side_column(header: Sequence[str], rows: Iterable[Sequence[str]]) -> int | None:
+    """Find the sides in a list with a header: ``side``, or ``channel`` where sides stand in it."""
+    words = [cell.lower() for cell in header]
+    if "side" in words:
+        return words.index("side")
+    if "channel" not in words:
+        return None
+    place = words.index("channel")
+    told = {row[place].lower() for row in rows if len(row) > place}
+    return place if told and told <= CHANNELS.keys() else None
+
+
+def with_sides(
+    path: Path, trials: Trials, channel: NDArray[np.int8]
+) -> tuple[Trials, dict[str, Side]]:
+    """Tell tests apart by the side (N,) of each trial, too.
+
+    Returns
+    -------
+    trials
+        Their tests are called by recording and side.
+    sides : dict
+        The side of each test that has one.
+
+    Raises
+    ------
+    ManifestError
+        When two tests would have one name.
+    """
+    both = trials.test_index.astype(np.int64) * N_KINDS + channel - NO_SIDE
+    codes, index = np.unique(both, return_inverse=True)
+    found = [
+        Side(trials.test_ids[code // N_KINDS], code % N_KINDS + NO_SIDE) for code in codes.tolist()
+    ]
+    sides = {side.name: side for side in found if side.channel != NO_SIDE}
+    refuse_alike(path, (side.file for side in found if side.channel == NO_SIDE), sides)
+    names = [side.file if side.channel == NO_SIDE else side.name for side in found]
+    ids, test_index = in_order_of_appearance(names, index.astype(np.int32))
+    return replace(trials, test_ids=ids, test_index=test_index), sides
+
+
+def refuse_alike(path: Path, names: Iterable[str], sides: Mapping[str, Side]) -> None:
+    """Refuse names that are those of sides of other recordings.
+
+    Raises
+    ------
+    ManifestError
+        With each of them.
+    """
+    alike = [
+        f"{name!r}, which side {sides[name].letter} of {sides[name].file!r} is called as well"
+        for name in dict.fromkeys(names)
+        if name in sides
+    ]
+    if alike:
+        heading = f"{path}: sides are called by recording and letter; rename the recording"
+        raise ManifestError(problem_report(heading, alike))
+
+
+def called_by_files(
+    names: Iterable[str], sides: Mapping[str, Side], known: frozenset[str]
+) -> dict[str, str]:
+    """Tell which names to change so that they are known: a side's for that of its recording.
+
+    None are changed where more are known as they are, or where two would become one.
+    """
+    names = list(names)
+    files = [sides[name].file if name in sides else name for name in names]
+    if len(set(files)) < len(names) or len(known & {*files}) <= len(known & {*names}):
+        return {}
+    return {name: file for name, file in zip(names, files, strict=True) if name != file}

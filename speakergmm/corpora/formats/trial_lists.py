@@ -1,0 +1,302 @@
+"""Lists of trials and scores of other toolkits, read by what stands in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speakergmm.corpora.fields import Names, Numbers
+from speakergmm.corpora.formats.plain_lists import note_if_comment, parted, read_plain
+from speakergmm.corpora.formats.sides import LETTERS as SIDE_LETTERS
+from speakergmm.corpora.formats.sides import Side, Sides, called_by_files, with_sides
+from speakergmm.corpora.formats.trial_forms import (
+    LABEL,
+    MODEL,
+    SCORE,
+    SIDE,
+    TEST,
+    TrialForm,
+    WordLabels,
+    detect_form,
+)
+from speakergmm.corpora.pairs import match_trials, pair_codes, repeated_rows
+from speakergmm.corpora.scores import labelled
+from speakergmm.corpora.tables import Problems
+from speakergmm.corpora.text_files import reading_text
+from speakergmm.corpora.trials import Trials
+from speakergmm.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from speakergmm.corpora.fields import Field
+
+# How tests that are a side of a recording are called.
+SIDE_ENDS = tuple(f"_{letter}" for letter in SIDE_LETTERS)
+
+# So many times fewer than the others, names that repeat are models.
+FEWER = 2
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignTrials:
+    """Trials as another toolkit lists them, with their scores (N,) where they have some.
+
+    Where they are not labelled, ``trials.is_target`` means nothing. ``sides`` are those of tests
+    that are one of a recording's. ``notes`` say what was taken for granted.
+    """
+
+    trials: Trials
+    is_labelled: bool
+    score: NDArray[np.float64] | None = None
+    llr: NDArray[np.float64] | None = None
+    form: TrialForm | None = None
+    notes: tuple[str, ...] = ()
+    sides: Mapping[str, Side] = field(default_factory=dict)
+
+    def by_files(self, known: Collection[str]) -> ForeignTrials:
+        """Call sides by their recordings, where it is these that are known.
+
+        Only where no two would be called alike.
+        """
+        tests = self.trials.test_ids
+        files = called_by_files(tests, self.sides, frozenset(known))
+        if not files:
+            return self
+        sides = {files.get(name, name): side for name, side in self.sides.items()}
+        trials = replace(self.trials, test_ids=tuple(files.get(name, name) for name in tests))
+        return replace(self, trials=trials, sides=sides)
+
+
+def read_trial_list(
+    path: Path,
+    *,
+    models: Collection[str] = (),
+    utterances: Collection[str] = (),
+    form: TrialForm | None = None,
+) -> ForeignTrials:
+    """Read trials, or scores, in any form that `detect_form` knows.
+
+    Parameters
+    ----------
+    path : path
+        The list, plain or ``.gz``.
+    models, utterances : collection of str
+        Ids of models, and of what tests may be, where they are known: what tells one from another.
+    form : TrialForm, optional
+        The columns; default: told by the content.
+
+    Returns
+    -------
+    ForeignTrials
+        A test that is a side of a recording is called ``RECORDING_a`` or ``RECORDING_b``, unless it
+        is the recording that is known.
+
+    Raises
+    ------
+    ManifestError
+        With every problem: lines of another length, labels, sides and scores that are none, a pair
+        twice with another label or score.
+    """
+    form = form or detect_form(path)
+    problems = Problems(path)
+    names = {MODEL: Names(), TEST: Names()}
+    if form.is_index:
+        arrays, lines = _read_index(path, names, problems, commas=form.commas)
+    else:
+        arrays, lines = _read_columns(path, form, names, problems)
+    problems.raise_if_any()
+    ids = {role: field.names for role, field in names.items()}
+    turn, notes = _order(form, ids, frozenset(models), frozenset(utterances))
+    if turn:
+        form = form.turned()
+        ids = {MODEL: ids[TEST], TEST: ids[MODEL]}
+        arrays[MODEL], arrays[TEST] = arrays[TEST], arrays[MODEL]
+    is_labelled = LABEL in arrays
+    is_target = arrays[LABEL] == 1 if is_labelled else np.zeros(len(arrays[MODEL]), dtype=bool)
+    trials = Trials(ids[MODEL], ids[TEST], arrays[MODEL], arrays[TEST], is_target)
+    found = ForeignTrials(trials, is_labelled, arrays.get(SCORE), form=form)
+    if form.has_sides:
+        trials, sides = with_sides(path, trials, arrays[SIDE])
+        found = replace(found, trials=trials, sides=sides).by_files(utterances)
+    found, again = _without_repeats(found, lines, problems)
+    return replace(found, notes=(*notes, *again))
+
+
+def _read_columns(
+    path: Path, form: TrialForm, names: dict[str, Names], problems: Problems
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.intp]]:
+    fields: dict[str, Field] = {**names, LABEL: WordLabels(), SCORE: Numbers(), SIDE: Sides()}
+    wanted = {role: field for role, field in fields.items() if role in form.columns}
+    table = read_plain(
+        path, form.columns, wanted, problems,
+        called=str(form), commas=form.commas, header_lines=form.has_header,
+    )  # fmt: skip
+    blocks = [np.asarray(block) for block in table.line_blocks]
+    return table.arrays, np.concatenate(blocks) if blocks else np.empty(0, dtype=np.intp)
+
+
+def _read_index(
+    path: Path, names: dict[str, Names], problems: Problems, *, commas: bool
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.intp]]:
+    """Read ALIZE's index: a test and the models that it meets in each line."""
+    models, tests, lines = [], [], []
+    with reading_text(path) as text:
+        for number, line in enumerate(text, 1):
+            cells = parted(line, commas=commas)
+            if note_if_comment(line, number, problems):
+                continue
+            if len(cells) == 1:
+                problems.add(number, f"test {cells[0]!r} meets no model; expected TEST MODEL ...")
+            elif cells:
+                models.append(names[MODEL].read(cells[1:]))
+                tests.append(np.repeat(names[TEST].read(cells[:1]), len(cells) - 1))
+                lines.append(np.full(len(cells) - 1, number))
+    if not lines and not problems.n:
+        problems.add(1, "the list is empty; expected TEST MODEL ... in each line")
+    problems.raise_if_any()
+    return (
+        {MODEL: np.concatenate(models), TEST: np.concatenate(tests)},
+        np.concatenate(lines),
+    )
+
+
+def _order(
+    form: TrialForm,
+    ids: dict[str, tuple[str, ...]],
+    models: frozenset[str],
+    utterances: frozenset[str],
+) -> tuple[bool, list[str]]:
+    """Tell whether models and tests have to change places, and how that is known."""
+    first, second = ids[MODEL], ids[TEST]
+    if form.is_ordered:
+        return False, []
+    if models:
+        n_first, n_second = (len(models.intersection(names)) for names in (first, second))
+        if n_first != n_second:
+            turn = n_second > n_first
+            which = "second" if turn else "first"
+            return turn, [f"the {which} of the two names is the model, as known ids say"]
+    elif utterances:
+        if form.has_sides:
+            utterances |= {name[:-2] for name in utterances if name.endswith(SIDE_ENDS)}
+        is_test = [utterances.issuperset(names) for names in (first, second)]
+        if is_test[0] != is_test[1]:
+            return is_test[0], []
+        if all(is_test):
+            return False, []
+    if FEWER * len(second) <= len(first):
+        text = (
+            f"the second of the two names was taken for the model: there are {len(second):,} of "
+            f"these and {len(first):,} of the first"
+        )
+        return True, [f"{text}; --enroll or --columns say it otherwise"]
+    text = "the first of the two names was taken for the model"
+    return False, [f"{text}; if it is the test, say so: --columns '{form.turned()}'"]
+
+
+def _without_repeats(
+    found: ForeignTrials, lines: NDArray[np.intp], problems: Problems
+) -> tuple[ForeignTrials, list[str]]:
+    """Leave out trials that stand there twice; refuse them where they differ."""
+    trials = found.trials
+    codes = pair_codes(trials, trials)
+    again = repeated_rows(codes)
+    if not len(again):
+        return found, []
+    first_row = _first_rows(codes)
+    differs = trials.is_target[again] != trials.is_target[first_row[again]]
+    if found.score is not None:
+        differs |= found.score[again] != found.score[first_row[again]]
+    wrong = again[differs]
+    what = "label" if found.score is None else "label or score"
+    problems.add_all(
+        lines[wrong].tolist(),
+        lambda i: (
+            f"trial {' '.join(trials.pair(wrong[i]))} has another {what} than in line "
+            f"{lines[first_row[wrong[i]]]}"
+        ),
+    )
+    problems.raise_if_any()
+    keep = np.ones(len(trials), dtype=bool)
+    keep[again] = False
+    some = some_trials(found, keep)
+    return some, [f"trials that stand there twice, and were taken once: {len(again):,}"]
+
+
+def _first_rows(codes: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Give for each row the first that has its number."""
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    rows: NDArray[np.intp] = first[which]
+    return rows
+
+
+def some_trials(found: ForeignTrials, chosen: NDArray[np.bool_]) -> ForeignTrials:
+    """Give some of the trials (N,), with the ids of all."""
+    trials = replace(
+        found.trials,
+        model_index=found.trials.model_index[chosen],
+        test_index=found.trials.test_index[chosen],
+        is_target=found.trials.is_target[chosen],
+    )
+    score = None if found.score is None else found.score[chosen]
+    return replace(found, trials=trials, score=score)
+
+
+def with_key(found: ForeignTrials, key: ForeignTrials, name: str, key_name: str) -> ForeignTrials:
+    """Label trials by another list of the same ones.
+
+    Where it has model and test the other way round, it is turned; where one of the two names the
+    sides of recordings and the other the recordings, these it is.
+
+    Raises
+    ------
+    ManifestError
+        When the other list has no labels, or is not of the same trials.
+    """
+    if not key.is_labelled:
+        raise ManifestError(f"{key_name}: has no labels; expected a list of trials that has them")
+    readings = _readings(found, key)
+    alike = (r for r in readings if match_trials(r[0].trials, r[1].trials).is_whole)
+    found, key, is_turned = next(alike, (found, key, False))
+    notes = (f"{key_name} has model and test the other way round than {name}",) if is_turned else ()
+    trials = labelled(found.trials, key.trials, name, key_name, check=found.is_labelled)
+    return replace(
+        found,
+        trials=trials,
+        is_labelled=True,
+        notes=(*found.notes, *notes),
+        sides=found.sides or key.sides,
+    )
+
+
+def _readings(
+    found: ForeignTrials, key: ForeignTrials
+) -> Iterator[tuple[ForeignTrials, ForeignTrials, bool]]:
+    """Give the ways in which two lists may be of the same trials, and whether the key is turned."""
+    yield found, key, False
+    other = replace(key, trials=turned(key.trials), sides={})
+    yield found, other, True
+    if found.sides:
+        yield found.by_files(key.trials.test_ids), key, False
+        yield found.by_files(other.trials.test_ids), other, True
+    if key.sides:
+        yield found, key.by_files(found.trials.test_ids), False
+
+
+def turned(trials: Trials) -> Trials:
+    """Take the models for the tests, and the other way round."""
+    return replace(
+        trials,
+        model_ids=trials.test_ids,
+        test_ids=trials.model_ids,
+        model_index=trials.test_index,
+        test_index=trials.model_index,
+        model_speaker=trials.test_speaker,
+        test_speaker=trials.model_speaker,
+    )
