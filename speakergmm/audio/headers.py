@@ -21,6 +21,7 @@ UNKNOWN_SIZE, UNKNOWN_AIFF_SIZE, UNKNOWN_LARGE_SIZE = 0x7FFFE000, 0x7F000000, 1 
 # The most that is looked at: real headers have some dozen chunks and 1,024 bytes of text, but a
 # damaged one may go on in tiny steps for gigabytes.
 MAX_CHUNKS, MAX_SPHERE_HEADER_BYTES = 1_000, 1 << 16
+SPHERE_HEADER_BYTES = 1024
 
 # An Ogg page (RFC 3533) is at most 65,307 bytes long, so the last one begins that near the end. Its
 # header has 27 bytes: flags at 5, the number of segments at 26; the segments' lengths follow.
@@ -142,6 +143,13 @@ def _missing_in_au(file: BinaryIO, size: int, fields: str = ">II") -> int:
         return 0
     header_size, length = struct.unpack(fields, start)
     return header_size + length - size if length < UNKNOWN_SIZE else 0
+
+
+def is_shortened_sphere(file: BinaryIO) -> bool:
+    """Tell whether a SPHERE file is compressed by shorten, as many of older corpora are."""
+    file.seek(0)
+    header = file.read(SPHERE_HEADER_BYTES)
+    return header.startswith(b"NIST") and b"embedded-shorten" in header
 
 
 def _missing_in_sphere(file: BinaryIO, size: int) -> int:

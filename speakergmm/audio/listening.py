@@ -34,7 +34,7 @@ class _Notes:
     at_end: bool = False
 
     def look(self, block: NDArray[np.float32]) -> None:
-        self.digest.update(np.ascontiguousarray(block, dtype="<f4").reshape(-1))
+        update_digest(self.digest, block)
         if self.n_kept < quality.MAX_VALUES:
             self.beginning.append(block)
             self.n_kept += block.size
@@ -157,9 +157,19 @@ def listen(recording: Recording | Source, channel: Channel = "mix") -> Listening
     """
     source = source_of(recording)
     info, decoded = all_channels(source)
-    notes = _Notes(hashlib.sha256(struct.pack("<II", info.sample_rate, info.n_channels)))
+    notes = _Notes(new_digest(info))
     blocks = one_channel_of(_noted(decoded, notes), channel, source)
     return Listening(source, info, channel, blocks, notes)
+
+
+def new_digest(info: RecordingInfo) -> Any:
+    """Begin a `Listening.audio_digest`, to be updated with blocks (n, n_channels)."""
+    return hashlib.sha256(struct.pack("<II", info.sample_rate, info.n_channels))
+
+
+def update_digest(digest: Any, block: NDArray[np.float32]) -> None:
+    """Add a block (n, n_channels) to a digest."""
+    digest.update(np.ascontiguousarray(block, dtype="<f4").reshape(-1))
 
 
 def _noted(blocks: Generator[NDArray[np.float32]], notes: _Notes) -> Generator[NDArray[np.float32]]:

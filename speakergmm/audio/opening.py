@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speakergmm.audio.headers import is_cut_ogg, missing_bytes
+from speakergmm.audio.headers import is_cut_ogg, is_shortened_sphere, missing_bytes
 from speakergmm.audio.sources import MAX_RATE, MIN_RATE, MemoryFile
 from speakergmm.errors import AudioError
 
@@ -85,6 +85,7 @@ def _check(source: Path | MemoryFile) -> None:
             if not file.read(1):
                 raise AudioError(f"{source}: the file is empty (0 bytes); expected a recording")
             missing, cut = missing_bytes(file), is_cut_ogg(file)
+            shortened = is_shortened_sphere(file)
     except AudioError:
         raise
     except FileNotFoundError:
@@ -98,6 +99,11 @@ def _check(source: Path | MemoryFile) -> None:
         ) from None
     if Path(str(source)).suffix.lower() == ".raw":
         raise _headerless(source)
+    if shortened:
+        raise AudioError(
+            f"{source}: SPHERE compressed by shorten, which is not decoded; unpack it: sph2pipe -f "
+            "wav IN.sph OUT.wav, and put that in its place"
+        )
     if cut:
         raise AudioError(f"{source}: truncated: the stream has no end; copy the file again")
     if missing:

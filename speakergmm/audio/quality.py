@@ -81,10 +81,12 @@ class Quality:
 
     Parameters
     ----------
-    sample_rate, duration_s, n_channels
-        Hz, seconds and channels, silent ones too; 1 where one was chosen.
+    sample_rate, duration_s
+        Hz, and seconds.
     measured_s : float
         What of a long recording was looked at; all the rest is of this part.
+    n_channels : int
+        Silent ones too; 1 where one was chosen.
     net_speech_s : float
         Seconds of speech, without pauses of 100 ms and more. Steady noise alone counts as speech;
         its ``snr_db`` tells.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,11 +34,12 @@ MP3_PREROLL = 11_520
 
 @dataclass(frozen=True, slots=True)
 class RecordingInfo:
-    """What a recording's header says."""
+    """What a recording's header says; ``coding`` as libsndfile calls it, such as FLAC PCM_16."""
 
     sample_rate: int
     n_samples: int
     n_channels: int
+    coding: str = field(default="", compare=False)
 
     @property
     def duration_s(self) -> float:
@@ -65,7 +66,12 @@ def recording_info(path: Path | str) -> RecordingInfo:
 
 
 def _info(file: Any, source: Path | MemoryFile) -> RecordingInfo:
-    return RecordingInfo(int(file.samplerate), count_samples(file, source), int(file.channels))
+    return RecordingInfo(
+        int(file.samplerate),
+        count_samples(file, source),
+        int(file.channels),
+        f"{file.format} {file.subtype}",
+    )
 
 
 def duration_s(path: Path | str) -> float:

@@ -450,6 +450,15 @@ def test_a_sphere_file_cut_short(save):
     refused(path, "truncated")
 
 
+def test_a_sphere_file_that_is_compressed(save):
+    # As on many discs of the Linguistic Data Consortium; libsndfile does not decode it.
+    path = save("a.sph", noise(8000), kind="NIST")
+    content = path.read_bytes()
+    header = content[:1024].rstrip(b"\0").replace(b"-s3 pcm", b"-s25 pcm,embedded-shorten-v2.00")
+    path.write_bytes(header.ljust(1024, b"\0") + b"ajkg" + content[1024:9000])
+    refused(path, "SPHERE compressed by shorten, .*; unpack it: sph2pipe -f wav IN.sph OUT.wav")
+
+
 @pytest.mark.parametrize("n_samples", [1, 8000])
 def test_silence(save, n_samples):
     told = "silent: every sample is zero; check the microphone, and the channel"
