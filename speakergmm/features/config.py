@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -80,6 +80,9 @@ class FrontEndConfig:
         Whether each utterance is normalized alone, or all of one enrollment or test together.
         Together is better for short ones of one session, alone where each came through another
         channel.
+    imported_features : int
+        Features of frames that another program made; 0 for those that are made here. With it all
+        other settings but ``hop_s`` tell nothing, and no recording can be turned into such frames.
     """
 
     sample_rate: int = 16000
@@ -112,6 +115,7 @@ class FrontEndConfig:
     normalization_centered: bool = True
     normalization_frames: Literal["speech", "all"] = "speech"
     normalization_over: Literal["utterance", "side"] = "utterance"
+    imported_features: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -150,6 +154,7 @@ class FrontEndConfig:
         _check_bool("normalization_centered", self.normalization_centered)
         check_choice("normalization_frames", self.normalization_frames, ("speech", "all"))
         check_choice("normalization_over", self.normalization_over, ("utterance", "side"))
+        check_whole("imported_features", self.imported_features, 0, 100_000)
 
     def _check_cepstra(self) -> None:
         check_whole("n_mels", self.n_mels, 2, 512)
@@ -204,13 +209,35 @@ class FrontEndConfig:
     @property
     def n_features(self) -> int:
         """D: features of a frame."""
+        if self.imported_features:
+            return self.imported_features
         n_shifted = self.shifted_deltas[0] * self.shifted_deltas[3] if self.shifted_deltas else 0
         return self.n_static * (1 + self.deltas) + n_shifted
 
     @property
+    def label(self) -> str:
+        """What a frame holds, in a line: ``30 MFCC``, ``19 LFCC, log energy and first slopes``."""
+        kind = "LFCC" if self.mel_scale == "linear" else "MFCC"
+        parts = [f"{self.n_mfcc - (not self.c0)} {kind}"]
+        if self.log_energy:
+            parts.append("log energy")
+        if self.deltas:
+            parts.append("first slopes" if self.deltas == 1 else "first and second slopes")
+        if self.shifted_deltas:
+            parts.append(f"{'-'.join(map(str, self.shifted_deltas))} shifted deltas")
+        *most, last = parts
+        text = f"{', '.join(most)} and {last}" if most else last
+        normalized = "" if self.normalization == "none" else f", normalized by {self.normalization}"
+        return f"{text}{normalized.replace('_', ' ')}"
+
+    @property
     def hears_level(self) -> bool:
-        """Whether the level of a recording shows in its frames."""
-        return (self.c0 or self.log_energy) and self.normalization == "none" and not self.rasta
+        """Whether the level of a recording shows in its frames, as far as that is known."""
+        return (
+            (self.c0 or self.log_energy)
+            and self.normalization == "none"
+            and not (self.rasta or self.imported_features)
+        )
 
     @property
     def frames_per_s(self) -> float:
@@ -221,10 +248,18 @@ class FrontEndConfig:
         """Frames in so many seconds: at least 1."""
         return max(1, round(seconds * self.frames_per_s))
 
+    def identity(self) -> dict[str, Any]:
+        """Give what tells frames apart that were made by different settings, as plain values."""
+        settings = asdict(self)
+        if not self.imported_features:
+            # It came later, and must not make other frames of those that were there.
+            del settings["imported_features"]
+        return settings
+
     @property
     def digest(self) -> str:
         """Digest of all settings."""
-        return value_digest(asdict(self))
+        return value_digest(self.identity())
 
 
 def _check_bool(name: str, value: object) -> None:

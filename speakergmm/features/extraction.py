@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from speakergmm.audio import duration_s
 from speakergmm.config import check_choice
-from speakergmm.errors import AudioError, FrameStoreError, problem_report
+from speakergmm.errors import AudioError, FrameStoreError, OutputError, problem_report
 from speakergmm.features.front_end import FrontEnd
+from speakergmm.features.importing import imported_sides
 from speakergmm.features.reading import Degrade, side_frames
 from speakergmm.features.shards import (
     FORMAT,
+    HEAD,
     LEFT_OUT,
     VERSION,
     check_description,
+    counted_shards,
     description_path,
+    head_or_none,
+    holds_imported,
     read_json,
-    shard_path,
+    remove_shard,
+    write_head,
+    write_shard,
 )
 from speakergmm.features.sides import Side, training_sides
 from speakergmm.features.store import FrameStore
-from speakergmm.files import file_digest, locked, remove, value_digest, write_json, writing
+from speakergmm.files import file_digest, locked, remove, value_digest
 from speakergmm.parallel import is_remote, map_in_order
 from speakergmm.progress import SILENT
 
@@ -43,13 +49,6 @@ OnError: TypeAlias = Literal["stop", "skip"]
 # A shard is what one worker does at a time and what a killed run loses: long enough to be worth
 # a file, short enough to spread over workers and to leave little to do again.
 MIN_SHARD_S, MAX_SHARD_S, SHARDS_WANTED = 60.0, 3600.0, 32
-
-
-def _json_or_none(path: Path) -> dict[str, Any] | None:
-    try:
-        return read_json(path)
-    except FrameStoreError:
-        return None
 
 
 def _length_s(utterance: Utterance, known: dict[Path, float]) -> float:
@@ -91,7 +90,9 @@ def _source(
         except (OSError, ValueError) as error:
             # Reading it will say so; when it can be read, this is another source.
             digests[utterance.path] = f"unreadable: {error}"
-    segment = [utterance.start_s, utterance.end_s, utterance.speech_s]
+    segment: list[object] = [utterance.start_s, utterance.end_s, utterance.speech_s]
+    if utterance.channel is not None:
+        segment.append(f"channel {utterance.channel}")
     source: list[object] = [digests[utterance.path], *segment]
     # What is degraded depends on the utterance's name, from which its random draws come.
     return source if degrade is None else [*source, degrade.digest, utterance.utterance_id]
@@ -99,7 +100,7 @@ def _source(
 
 def _side_keys(sides: Sequence[Side], config: FrontEndConfig, degrade: Degrade | None) -> list[str]:
     digests: dict[Path, str] = {}
-    settings = dataclasses.asdict(config)
+    settings = config.identity()
     keys = []
     for side in sides:
         sources = [_source(utterance, degrade, digests) for utterance in side.utterances]
@@ -165,19 +166,7 @@ def _write_shard(
         entries.append(entry)
     if problems and on_error == "stop":
         return problems
-    # The old description goes first: it must never stand beside other frames.
-    remove(description_path(folder, shard.number))
-    with (
-        writing(shard_path(folder, shard.number)) as temporary,
-        temporary.open("wb") as file,
-    ):
-        np.save(file, np.concatenate(parts))
-    described = {
-        "front_end": front_end.config.digest,
-        "n_frames": n_frames,
-        "utterances": entries,
-    }
-    write_json(description_path(folder, shard.number), described)
+    write_shard(folder, shard.number, front_end.config, np.concatenate(parts), entries)
     return problems
 
 
@@ -191,7 +180,7 @@ def _extract_shards(
     progress: Progress,
 ) -> None:
     # An unfinished store must not look finished.
-    remove(folder / "store.json")
+    remove(folder / HEAD)
     progress.start("features", sum(len(shard.sides) for shard in shards))
     # Built before the workers start: they would each build it otherwise.
     _ = front_end.transform
@@ -271,6 +260,8 @@ def extract_sides(
     """
     if not sides:
         raise FrameStoreError("there are no utterances; expected a list with at least one")
+    if config.imported_features:
+        return imported_sides(sides, folder, config, degraded=degrade is not None), 0
     check_choice("on_error", on_error, ("stop", "skip"))
     # Workers elsewhere know nothing of the folder in which this process was started.
     folder = Path(folder).absolute()
@@ -281,22 +272,20 @@ def extract_sides(
         looked_up = map_in_order(_look_up, planned, folder, config, degrade, on_error, jobs=jobs)
         shards, done = zip(*looked_up, strict=True)
         missing = [shard for shard, is_done in zip(shards, done, strict=True) if not is_done]
-        head = folder / "store.json"
+        if holds_imported(folder):
+            raise OutputError(
+                f"{folder}: holds frames that were imported; expected a new folder, or a store "
+                "that was extracted: choose another place, or remove it first"
+            )
         # Only what this store counted as its own is removed when it has become shorter.
-        n_before = int((_json_or_none(head) or {}).get("n_shards", 0))
+        before = counted_shards({"n_shards": 0, **(head_or_none(folder) or {})})
         if missing:
             front_end = FrontEnd(config)
             _extract_shards(folder, missing, front_end, degrade, on_error, jobs, progress)
-        for number in range(len(shards), n_before):
-            remove(head)
-            remove(shard_path(folder, number))
-            remove(description_path(folder, number))
-        about = {"front_end": dataclasses.asdict(config), "n_shards": len(shards)}
-        wanted = {"format": FORMAT, "version": VERSION, **about}
-        # JSON has lists where the configuration has tuples.
-        wanted = json.loads(json.dumps(wanted))
-        if not head.exists() or _json_or_none(head) != wanted:
-            write_json(head, wanted)
+        for number in sorted(set(before) - set(range(len(shards)))):
+            remove(folder / HEAD)
+            remove_shard(folder, number)
+        write_head(folder, config, range(len(shards)))
         store = FrameStore.open(folder)
         if not store.places:
             reasons = store.left_out.values()

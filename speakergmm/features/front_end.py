@@ -71,6 +71,10 @@ class UtteranceFrames:
 class FrontEnd:
     """Turns samples into frames, by one configuration.
 
+    Parameters
+    ----------
+    config : FrontEndConfig
+
     Examples
     --------
     >>> front_end = FrontEnd(FrontEndConfig(n_mfcc=20, deltas=1))
@@ -80,6 +84,14 @@ class FrontEnd:
     """
 
     config: FrontEndConfig
+
+    def __post_init__(self) -> None:
+        if self.config.imported_features:
+            raise ConfigError(
+                f"frames of {self.config.imported_features} features that another program made "
+                "cannot be made of recordings here; give frames of the same kind (`features "
+                "import`, `score --frames`), or train a model on recordings"
+            )
 
     @classmethod
     def with_constants(

@@ -70,9 +70,20 @@ def cmvn(
 
     A feature that does not vary (standard deviation below 1e-6) becomes 0.
 
-    Parameters, returns, raises
-    ---------------------------
-    As `cmn`.
+    Parameters
+    ----------
+    frames : (T, D)
+    out : (T, D), optional
+        As `cmn`.
+
+    Returns
+    -------
+    (T, D)
+
+    Raises
+    ------
+    FrameError
+        As `cmn`.
     """
     centered = cmn(frames, out=out)
     power = np.einsum("td,td->d", centered, centered, dtype=np.float64)

@@ -247,9 +247,9 @@ def _frames_of(
     utterance: Utterance, front_end: FrontEnd, degrade: Degrade | None = None
 ) -> UtteranceFrames:
     path, start_s = utterance.path, utterance.start_s or 0.0
-    opened = read_blocks(
-        path, start_s=utterance.start_s, end_s=utterance.end_s, channel=front_end.config.channel
-    )
+    wanted = utterance.channel
+    channel = front_end.config.channel if wanted is None else wanted
+    opened = read_blocks(path, start_s=utterance.start_s, end_s=utterance.end_s, channel=channel)
     marked = None
     if utterance.speech_s is not None:
         marked = [(start - start_s, end - start_s) for start, end in utterance.speech_s]

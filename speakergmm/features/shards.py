@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -10,8 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from speakergmm.errors import FrameStoreError
+from speakergmm.files import remove, write_json, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 FORMAT = "speakergmm-frames"
 VERSION = 4
+
+HEAD = "store.json"
+SHARD_NAME = re.compile(r"shard-(\d{5,})\.(?:npy|json)")
 
 # Stands in the description of an utterance that has no rows, and says why.
 LEFT_OUT = "left_out"
@@ -52,6 +59,86 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FrameStoreError(f"{path}: holds no description; expected a JSON object")
     return value
+
+
+def write_shard(
+    folder: Path,
+    number: int,
+    config: FrontEndConfig,
+    frames: NDArray[np.float32],
+    entries: Sequence[Mapping[str, object]],
+) -> None:
+    """Write a shard's frames (N, D), then what its rows are.
+
+    Raises
+    ------
+    OutputError
+        When they cannot be written.
+    """
+    # The old description goes first: it must never stand beside other frames.
+    remove(description_path(folder, number))
+    with writing(shard_path(folder, number)) as temporary, temporary.open("wb") as file:
+        np.save(file, frames)
+    described = {
+        "front_end": config.digest,
+        "n_frames": len(frames),
+        "utterances": list(entries),
+    }
+    write_json(description_path(folder, number), described)
+
+
+def write_head(folder: Path, config: FrontEndConfig, shards: range) -> None:
+    """Write what makes shards of these numbers a store, unless it is there as it is to be.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
+    about: dict[str, object] = {"front_end": dataclasses.asdict(config), "n_shards": len(shards)}
+    if shards.start:
+        about["first_shard"] = shards.start
+    # JSON has lists where the configuration has tuples.
+    wanted = json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about}))
+    if head_or_none(folder) != wanted:
+        write_json(folder / HEAD, wanted)
+
+
+def head_or_none(folder: Path) -> dict[str, Any] | None:
+    """Read what `write_head` wrote; None where there is nothing readable."""
+    try:
+        return read_json(folder / HEAD)
+    except FrameStoreError:
+        return None
+
+
+def counted_shards(head: Mapping[str, Any]) -> range:
+    """Give the numbers of the shards that a store counts as its own.
+
+    They begin at 0, unless the store took the place of another in the same folder.
+    """
+    first = head.get("first_shard", 0)
+    return range(first, first + head["n_shards"])
+
+
+def remove_shard(folder: Path, number: int) -> None:
+    """Remove a shard, its description first.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be removed.
+    """
+    remove(description_path(folder, number))
+    remove(shard_path(folder, number))
+
+
+def holds_imported(folder: Path) -> bool | None:
+    """Tell whether a folder's store holds frames of another program; None without a store."""
+    if not (folder / HEAD).exists():
+        return None
+    front_end = (head_or_none(folder) or {}).get("front_end")
+    return isinstance(front_end, dict) and bool(front_end.get("imported_features"))
 
 
 def check_description(

@@ -9,6 +9,7 @@ does not count, so a killed extraction resumes and never leaves a part that look
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,11 @@ from speakergmm.errors import FrameStoreError
 from speakergmm.features.config import FrontEndConfig
 from speakergmm.features.shards import (
     FORMAT,
+    HEAD,
     LEFT_OUT,
     VERSION,
     check_description,
+    counted_shards,
     description_path,
     read_json,
     read_rows,
@@ -44,7 +47,7 @@ class Place:
     """Where an utterance's frames stand, and the digest of all that they were made from.
 
     ``recording_s`` is how long its recordings are, of which the frames kept are a part; ``snr_db``
-    is by how much speech stands out of the noise there.
+    is by how much speech stands out of the noise there; NaN where frames were imported.
     """
 
     shard: int
@@ -94,8 +97,15 @@ def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 class FrameStore:
     """Frames of many utterances, on disk. Open one with `FrameStore.open`.
 
-    ``places`` says where each utterance's frames stand; ``front_end`` is what made them.
-    ``left_out`` says of each utterance of the list that could not be used, why.
+    Parameters
+    ----------
+    folder : path
+    front_end : FrontEndConfig
+        What made the frames.
+    places : dict
+        Where each utterance's frames stand, in the order of the list.
+    left_out : dict
+        Of each utterance of the list that could not be used, why.
     """
 
     folder: Path
@@ -115,7 +125,7 @@ class FrameStore:
             store.
         """
         folder = Path(folder).absolute()
-        head = read_json(folder / "store.json")
+        head = read_json(folder / HEAD)
         if head.get("format") != FORMAT:
             raise FrameStoreError(f"{folder}: not a frame store; expected format {FORMAT!r}")
         if head.get("version") != VERSION:
@@ -127,7 +137,7 @@ class FrameStore:
             config = config_from_table(FrontEndConfig, head["front_end"], f"{folder}/store.json")
             places: dict[str, Place] = {}
             left_out: dict[str, str] = {}
-            for number in range(head["n_shards"]):
+            for number in counted_shards(head):
                 described = read_json(description_path(folder, number))
                 check_description(folder, number, described, config)
                 added = _places(number, described)
@@ -185,7 +195,13 @@ class FrameStore:
         return value_digest([(name, place.key) for name, place in self.places.items()])
 
     def frames(self, utterance_id: str) -> NDArray[np.float32]:
-        """Read the frames (T, D) of one utterance."""
+        """Read the frames (T, D) of one utterance, float32.
+
+        Raises
+        ------
+        FrameStoreError
+            When it is not in the store, or its shard cannot be read.
+        """
         place = self._place(utterance_id)
         path = shard_path(self.folder, place.shard)
         return read_rows(path, place.start, place.stop, self.n_features)
@@ -274,6 +290,10 @@ def _places(number: int, described: dict[str, Any]) -> dict[str, Place]:
                 "features again"
             )
         places[entry["utterance_id"]] = Place(
-            number, start, stop, entry["key"], entry["recording_s"], entry["snr_db"]
+            number, start, stop, entry["key"], entry["recording_s"], _snr(entry["snr_db"])
         )
     return places
+
+
+def _snr(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -818,6 +818,7 @@ def test_number_of_features(changes, n_features):
         ({"n_mfcc": 20.5}, "n_mfcc is 20.5"),
         ({"delta_window": 2.5}, "delta_window is 2.5"),
         ({"shifted_deltas": (7, 1.5, 3, 7)}, "shifted_deltas: d is 1.5"),
+        ({"imported_features": -1}, "imported_features is -1; expected 0 to 100000"),
     ],
     ids=str,
 )
@@ -853,6 +854,7 @@ def test_each_setting_changes_the_digest():
         "f_min_hz": 20.0,
         "f_max_hz": 4000.0,
         "n_mfcc": 20,
+        "imported_features": 39,
     } | {name: choices[-1] for name, choices in CHOICES.items()}
     values |= {"c0": False, "vad": "energy", "vad_db": 20.0, "top_db": 70.0}
     assert values.keys() == {field.name for field in dataclasses.fields(FrontEndConfig)}

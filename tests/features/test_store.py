@@ -624,3 +624,32 @@ def test_frames_are_named_by_utterance(utterances, tmp_path):
     assert [part.name_frame(number) for number in range(part.n_frames)] == named
     with pytest.raises(IndexError, match="beyond the last"):
         part.name_frame(part.n_frames)
+
+
+def test_an_utterance_on_one_channel_is_heard_there(tmp_path):
+    left, right = (tone(tmp_path / f"{f}.wav", frequency=f) for f in (300.0, 900.0))
+    both = np.stack([soundfile.read(left)[0], soundfile.read(right)[0]], axis=1)
+    soundfile.write(tmp_path / "call.wav", both, 16000)
+    call = tmp_path / "call.wav"
+    listed = {
+        "left": Utterance("left", "ann", left),
+        "right": Utterance("right", "bob", right),
+        "a": Utterance("a", "ann", call, channel=0),
+        "b": Utterance("b", "bob", call, channel=1),
+        "mix": Utterance("mix", "", call),
+    }
+    store, _ = extract_features(listed, tmp_path / "store", CONFIG)
+    np.testing.assert_array_equal(store.frames("a"), store.frames("left"))
+    np.testing.assert_array_equal(store.frames("b"), store.frames("right"))
+    assert not np.array_equal(store.frames("mix"), store.frames("a"))
+    assert len({place.key for place in store.places.values()}) == 5
+    moved = listed | {"a": Utterance("a", "ann", call, channel=1)}
+    store, n_computed = extract_features(moved, tmp_path / "store", CONFIG)
+    assert n_computed > 0
+    np.testing.assert_array_equal(store.frames("a"), store.frames("right"))
+
+
+def test_a_channel_that_is_not_there_is_refused_by_name(tmp_path):
+    listed = {"a": Utterance("a", "ann", tone(tmp_path / "a.wav"), channel=1)}
+    with pytest.raises(AudioError, match=r"utterance a: .*a.wav: .*channel"):
+        extract_features(listed, tmp_path / "store", CONFIG)
