@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         map_adapt,
         train_ubm,
     )
+    from speakergmm.gmm.estimators import DiagonalGaussianMixture, GMMClassifier
     from speakergmm.verification import (
         Calibration,
         EnrollmentReport,
@@ -62,6 +63,7 @@ _PLACES = {
         "DiagonalGMM", "Statistics", "TrainingConfig", "TrainingHistory", "accumulate",
         "map_adapt", "train_ubm",
     ),
+    "speakergmm.gmm.estimators": ("DiagonalGaussianMixture", "GMMClassifier"),
     "speakergmm.verification": (
         "Calibration", "EnrollmentReport", "Identification", "Verification", "Verifier", "as_norm",
         "fit_calibration", "linear_score",
@@ -74,10 +76,12 @@ __all__ = [
     "Calibration",
     "CostModel",
     "DiagonalGMM",
+    "DiagonalGaussianMixture",
     "EnrollmentReport",
     "FrameStore",
     "FrontEnd",
     "FrontEndConfig",
+    "GMMClassifier",
     "Identification",
     "Statistics",
     "TrainingConfig",

@@ -65,7 +65,8 @@ def map_adapt(
     check_range("relevance_factor", relevance_factor, 0.0, unit="frames")
     if statistics.f.shape != ubm.means.shape:
         raise ModelError(
-            f"statistics are of (C, D) = {statistics.f.shape}, the UBM has {ubm.means.shape}"
+            f"statistics are of (C, D) = {statistics.f.shape}, the UBM has {ubm.means.shape}; "
+            "expected statistics under this UBM"
         )
     seen = statistics.seen
     n = np.where(seen, statistics.n, 1.0)[:, None]

@@ -135,6 +135,10 @@ class DiagonalGMM:
     def responsibilities(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Posterior probability of each component given each frame, by Bayes' rule.
 
+        Parameters
+        ----------
+        frames : (T, D)
+
         Returns
         -------
         (T, C) float64

@@ -12,7 +12,7 @@ import platform
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speakergmm._version import __version__
 from speakergmm.config import config_from_table
@@ -30,29 +30,35 @@ from speakergmm.tensor_files import (
     save_tensors,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MODEL_FILE = TensorFileKind(
     key="speakergmm-ubm",
-    version=4,
+    version=5,
     checked_from=4,
     what="model",
     made_by="`ubm train` or `recipe run`",
     error=ModelFileError,
 )
 
-# What front ends of each version did, in words that they did not have yet.
-VERSION_2_FRONT_END: dict[str, Any] = {"vad_keeps": "speech"}
-VERSION_1_FRONT_END: dict[str, Any] = VERSION_2_FRONT_END | {
-    "noise_subtraction": 0.0,
-    "log_energy": False,
-    "rasta": False,
-    "shifted_deltas": None,
-    "vad": "energy",
-    "vad_min_speech_s": 0.0,
-    "vad_min_pause_s": 0.0,
-    "normalization_window_s": 3.0,
-    "normalization_centered": True,
-    "normalization_frames": "speech",
-    "normalization_over": "utterance",
+# What front ends up to each version did, in words that they did not have yet.
+UNSAID: Mapping[int, Mapping[str, Any]] = {
+    4: {"imported_features": 0},
+    2: {"vad_keeps": "speech"},
+    1: {
+        "noise_subtraction": 0.0,
+        "log_energy": False,
+        "rasta": False,
+        "shifted_deltas": None,
+        "vad": "energy",
+        "vad_min_speech_s": 0.0,
+        "vad_min_pause_s": 0.0,
+        "normalization_window_s": 3.0,
+        "normalization_centered": True,
+        "normalization_frames": "speech",
+        "normalization_over": "utterance",
+    },
 }
 TENSORS = ("weights", "means", "variances")
 
@@ -229,8 +235,7 @@ def _background_model(
 
 def _front_end(path: Path, about: dict[str, Any]) -> FrontEndConfig:
     """Read the front end; a setting that the file does not have must not become today's default."""
-    unsaid = {1: VERSION_1_FRONT_END, 2: VERSION_2_FRONT_END}.get(about["version"], {})
-    table = unsaid | about["front_end"]
+    table = unsaid_settings(about["version"]) | about["front_end"]
     front_end = config_from_table(FrontEndConfig, table, f"{path} [front_end]")
     missing = {field.name for field in fields(FrontEndConfig)} - table.keys()
     if missing:
@@ -239,6 +244,15 @@ def _front_end(path: Path, about: dict[str, Any]) -> FrontEndConfig:
             "again"
         )
     return front_end
+
+
+def unsaid_settings(version: int) -> dict[str, Any]:
+    """Give what a model file of a version says by not saying it."""
+    found: dict[str, Any] = {}
+    for last, settings in UNSAID.items():
+        if version <= last:
+            found |= settings
+    return found
 
 
 def model_digest(path: Path | str) -> str:

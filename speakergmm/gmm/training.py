@@ -103,8 +103,8 @@ def train_ubm(
         When there are fewer frames than components, frames are not (T, D) or not finite, or a
         feature has the same value in every frame.
     ConfigError
-        When ``n_components`` is not a whole number of 1 or more, or a checkpoint is to be kept of
-        a training whose ``rng`` is not a number.
+        When ``n_components`` is not a whole number of 1 or more, ``rng`` is no seed, or a
+        checkpoint is to be kept of a training whose ``rng`` is not a number.
     """
     began = time.perf_counter()
     check_whole("n_components", n_components, 1)
@@ -114,31 +114,19 @@ def train_ubm(
             f"{source.n_frames:,} frames cannot train {n_components:,} components; expected at "
             "least one frame a component, better a hundred: add speech or lower n_components"
         )
-    generator = np.random.default_rng(rng)
+    generator = _generator(rng)
     keeper = None
     if checkpoint is not None:
         if not isinstance(rng, (int, np.integer)):
             raise ConfigError("training with a checkpoint needs a seed; expected rng = a number")
         described = [frames_digest(frames), n_components, dataclasses.asdict(config), int(rng)]
         keeper = Checkpoint(Path(checkpoint), value_digest([__version__, CHUNK_FRAMES, described]))
-    mean, variance = _moments(source, jobs)
+    mean, variance = moments(source, jobs)
     floor = config.variance_floor * variance
     state = keeper.load() if keeper else None
     if state is None:
         progress.start("UBM: k-means")
-        sample = sample_frames(source, max(config.kmeans_frames, n_components), generator)
-        gmm = kmeans_start(
-            sample,
-            n_components,
-            mean=mean,
-            variance=variance,
-            variance_floor=floor,
-            max_iterations=config.kmeans_iterations,
-            rng=generator,
-        )
-        # EM can only promise not to fall when it starts within the floors.
-        weights = floored_weights(gmm.weights, config.weight_floor / n_components)
-        state = TrainingState(dataclasses.replace(gmm, weights=weights))
+        state = starting_state(source, n_components, mean, variance, config, generator)
     progress.start("UBM: EM", config.max_iterations * len(source.chunks))
     progress.advance(len(state.floored_variances) * len(source.chunks))
     while not state.is_finished(config):
@@ -160,13 +148,49 @@ def train_ubm(
     return state.gmm, history
 
 
-def _moments(source: FrameSource, jobs: Jobs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _generator(rng: int | np.random.Generator) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"rng is {rng!r}; expected a whole number of 0 or more, or a numpy.random.Generator"
+        ) from None
+
+
+def starting_state(
+    source: FrameSource,
+    n_components: int,
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    config: TrainingConfig,
+    rng: np.random.Generator,
+) -> TrainingState:
+    """Start EM by k-means on a sample of the frames, at least ``n_components`` in number.
+
+    ``mean`` and ``variance`` (D,) are the frames'; a part of some frames may take the variance of
+    all, so that its floors are theirs.
+    """
+    gmm = kmeans_start(
+        sample_frames(source, max(config.kmeans_frames, n_components), rng),
+        n_components,
+        mean=mean,
+        variance=variance,
+        variance_floor=config.variance_floor * variance,
+        max_iterations=config.kmeans_iterations,
+        rng=rng,
+    )
+    # EM can only promise not to fall when it starts within the floors.
+    weights = floored_weights(gmm.weights, config.weight_floor / n_components)
+    return TrainingState(dataclasses.replace(gmm, weights=weights))
+
+
+def moments(source: FrameSource, jobs: Jobs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance (D,) of all frames, in float64.
 
     Raises
     ------
     FrameError
-        When frames are not finite, or a feature does not vary.
+        When frames are not finite, or a feature does not vary, or by too little to be squared.
     """
     pivot = source.chunks[0].take(np.arange(1))[0].astype(np.float64)
     zero = Statistics.zero(1, source.n_features)
@@ -183,11 +207,22 @@ def _moments(source: FrameSource, jobs: Jobs) -> tuple[NDArray[np.float64], NDAr
     spread = np.maximum(np.abs(pivot + offset), 1e-300)
     constant = np.flatnonzero(variance <= np.square(spread * 1e-12))
     if len(constant):
-        raise FrameError(
-            f"feature {constant[0]} has the same value in all {source.n_frames:,} frames; a "
-            "Gaussian needs features that vary: remove it from the front end"
-        )
+        raise FrameError(_about_constant(source, int(constant[0])))
     return pivot + offset, variance
+
+
+def _about_constant(source: FrameSource, feature: int) -> str:
+    values = [chunk.load()[:, feature] for chunk in source.chunks]
+    low, high = min(part.min() for part in values), max(part.max() for part in values)
+    if low == high:
+        return (
+            f"feature {feature} has the same value in all {source.n_frames:,} frames; a Gaussian "
+            "needs features that vary: remove it from the front end"
+        )
+    return (
+        f"feature {feature} goes from {low:.15g} to {high:.15g} alone, too little to compute its "
+        "variance; expected features of ordinary size: extract them again"
+    )
 
 
 def _about_pivot(chunk: Chunk, pivot: NDArray[np.float64]) -> Statistics:

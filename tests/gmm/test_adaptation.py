@@ -234,6 +234,6 @@ def test_relevance_factor_out_of_range_is_refused(relevance_factor):
 
 def test_statistics_of_another_model_are_refused():
     ubm = DiagonalGMM([1.0], [[0.0, 0.0]], [[1.0, 1.0]])
-    message = r"statistics are of \(C, D\) = \(2, 2\), the UBM has \(1, 2\)"
+    message = r"statistics are of \(C, D\) = \(2, 2\), the UBM has \(1, 2\); expected"
     with pytest.raises(ModelError, match=message):
         map_adapt(ubm, Statistics.zero(2, 2))

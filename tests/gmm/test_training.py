@@ -423,6 +423,13 @@ def test_a_mixture_of_no_components_is_refused(n_components):
         train_ubm(np.zeros((4, 2)), n_components)
 
 
+@pytest.mark.parametrize("rng", [-1, "seed", 1.5])
+def test_what_is_no_seed_is_refused(rng):
+    message = f"rng is {rng!r}; expected a whole number of 0 or more, or a numpy.random.Generator"
+    with pytest.raises(ConfigError, match=message):
+        train_ubm(np.random.default_rng(16).normal(size=(9, 2)), 2, rng=rng)
+
+
 def test_a_number_of_components_that_is_no_whole_number_is_refused():
     with pytest.raises(ConfigError, match=r"n_components is 2\.5"):
         train_ubm(np.random.default_rng(15).normal(size=(9, 2)), 2.5)
@@ -445,6 +452,10 @@ def test_a_number_of_components_that_is_no_whole_number_is_refused():
             "feature 1 has the same value in all 9 frames",
         ),
         (np.c_[np.arange(9.0), 1e200 * np.arange(9.0)], "feature 1 holds .* too large to square"),
+        (
+            np.c_[np.arange(9.0), 1e-200 * np.arange(9.0)],
+            "feature 1 goes from 0 to 8e-200 alone, too little to compute its variance; expected",
+        ),
     ],
 )
 def test_frames_that_cannot_train_are_refused(frames, message):
