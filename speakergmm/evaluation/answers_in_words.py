@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speakergmm.evaluation.wording import ratio_sentence
-from speakergmm.names import visible
+from speakergmm.names import counted, visible
 from speakergmm.verification.speaker_store.enrolled import as_named
 
 if TYPE_CHECKING:
@@ -127,11 +127,6 @@ def enrollment_lines(report: EnrollmentReport, store: object) -> Iterator[str]:
         what = "the recording fits" if len(known) == 1 else "the recordings fit"
         span = f"{low:.2f}" if len(known) == 1 else f"{low:.2f} to {high:.2f}"
         yield f"  {what} the speaker's others by {span} (above 0: one voice rather than two)"
-
-
-def counted(number: int, thing: str) -> str:
-    """Write how many of a thing there are."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def stream_line(answer: StreamAnswer) -> str:

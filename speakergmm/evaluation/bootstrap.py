@@ -4,7 +4,8 @@ Trials are not independent: a speaker who is hard to recognize spoils all trials
 in. So speakers, not trials, are drawn with replacement (the subsets bootstrap of Bolle, Ratha &
 Pankanti 2004; Poh, Martin & Bengio 2007), on both sides of the trials, since these share speakers
 (Wu, Martin, Greenberg & Kacker 2017). A speaker drawn m times counts m times: a target trial gets
-weight m, a nontarget trial of speakers drawn m and k times gets m · k.
+weight m, a nontarget trial of speakers drawn m and k times gets m · k. A model that is of a class,
+of no single speaker, is in every resample: its trials get the weight of their test's speaker.
 
 How an interval is made of the resamples: `speakergmm.evaluation.draws`.
 """
@@ -96,7 +97,7 @@ class Resampler:
             places = np.flatnonzero(kind)[rising]
             low_to_high.append(scores.score[places])
             if kind is target:
-                self.target_speaker = speakers.model[places]
+                self.target_speaker = speakers.target[places]
             else:
                 self.model_speaker = speakers.model[places]
                 self.test_speaker = speakers.test[places]
@@ -128,7 +129,7 @@ class Resampler:
         return dict(zip(self.names, np.concatenate(parts).T, strict=True))
 
     def order_values(self, lanes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the metrics of order (LANES, V) under the counts (S, LANES)."""
+        """Give the metrics of order (LANES, V) under the counts (S + 1, LANES)."""
         from speakergmm.evaluation.resampling import (
             LANES,
             N_FIXED,
@@ -154,7 +155,7 @@ class Resampler:
         return values
 
     def llr_values(self, lanes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give Cllr and the actual DCFs (LANES, 1 + K) under the counts (S, LANES)."""
+        """Give Cllr and the actual DCFs (LANES, 1 + K) under the counts (S + 1, LANES)."""
         if self.pairs is None:
             return np.empty((lanes.shape[1], 0))
         (n_target, loss, infinite, *misses), (n_nontarget, loss_n, infinite_n, *alarms) = (
@@ -181,11 +182,15 @@ def batches_of(counts: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 
 def in_lanes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lay the counts (R, S) of a batch side by side, (S, LANES); those that lack are 0."""
+    """Lay the counts (R, S) of a batch side by side, (S + 1, LANES); those that lack are 0.
+
+    The last row is that of models that are of nobody: once in each.
+    """
     from speakergmm.evaluation.resampling import LANES
 
-    lanes = np.zeros((counts.shape[1], LANES))
-    lanes[:, : len(counts)] = counts.T
+    lanes = np.zeros((counts.shape[1] + 1, LANES))
+    lanes[:-1, : len(counts)] = counts.T
+    lanes[-1] = 1.0
     return lanes
 
 
@@ -209,12 +214,17 @@ def llr_parts(
 
 
 class TrialSpeakers:
-    """Who speaks on either side of each trial (N,), by number, and how many they are."""
+    """Who speaks on either side of each trial (N,), by number, and how many they are.
+
+    ``target`` is who speaks in it if it is a target trial: its model's speaker, or its test's,
+    where the model is of nobody, whose number is that of the speakers.
+    """
 
     def __init__(self, trials: Trials) -> None:
         model_speaker, test_speaker, self.n = trial_speakers(trials)
         self.model = model_speaker.astype(np.int32)[trials.model_index]
         self.test = test_speaker.astype(np.int32)[trials.test_index]
+        self.target = np.where(self.model == self.n, self.test, self.model)
 
 
 def _cells(
@@ -252,10 +262,10 @@ class PairSums:
         self.n_speakers = speakers.n
         kinds = [is_target, ~is_target]
         # The weight of a target trial is that of one speaker.
-        alone, place = np.unique(speakers.model[is_target], return_inverse=True)
+        alone, place = np.unique(speakers.target[is_target], return_inverse=True)
         pairs = [
             (alone, np.full(len(alone), -1, dtype=np.int32), place),
-            _cells(speakers.model[~is_target], speakers.test[~is_target], speakers.n),
+            _cells(speakers.model[~is_target], speakers.test[~is_target], speakers.n + 1),
         ]
         sums: list[list[NDArray[np.float64]]] = [[], []]
         for value in values:
@@ -269,7 +279,7 @@ class PairSums:
         ]
 
     def sums(self, lanes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Add up target and nontarget trials, (V, LANES) each, under the counts (S, LANES)."""
+        """Add up target and nontarget trials, (V, LANES) each, under the counts (S + 1, LANES)."""
         from speakergmm.evaluation.resampling import add_pair_sums
 
         target, nontarget = (

@@ -50,7 +50,18 @@ class CostModel:
         return 0.5 * (1 - math.tanh(self.threshold / 2))
 
     def dcf(self, p_miss: ArrayLike, p_fa: ArrayLike) -> NDArray[np.float64]:
-        """Give the normalized detection cost; 1 is the better of accept all and reject all."""
+        """Give the normalized detection cost; 1 is the better of accept all and reject all.
+
+        Parameters
+        ----------
+        p_miss, p_fa : float or (N,)
+            Error rates, as fractions.
+
+        Returns
+        -------
+        float or (N,)
+            From 0 (no errors); above 1 where not to listen at all would be cheaper.
+        """
         miss, fa = self.c_miss * self.p_target, self.c_fa * (1 - self.p_target)
         return (miss * np.asarray(p_miss) + fa * np.asarray(p_fa)) / min(miss, fa)
 

@@ -20,6 +20,7 @@ from speakergmm.evaluation.plots import (
     tippett_figure,
     zoo_figure,
 )
+from speakergmm.evaluation.trial_words import SPEAKERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from speakergmm.evaluation.analysis import Analysis
+    from speakergmm.evaluation.trial_words import TrialWords
     from speakergmm.verification.explanation_values import Explanation
 
 SUFFIXES = ("svg", "png")
@@ -49,7 +51,7 @@ class Picture:
         return figure_svg(self.figure, f"picture-{self.name}", label=self.caption)
 
 
-def det_picture(analyses: Mapping[str, Analysis]) -> Picture:
+def det_picture(analyses: Mapping[str, Analysis], *, words: TrialWords = SPEAKERS) -> Picture:
     """Draw the detection error trade-off of several lists, with the band of the last."""
     last = list(analyses)[-1]
     band, thresholds = analyses[last].evaluation.band, analyses[last].evaluation.thresholds
@@ -63,11 +65,12 @@ def det_picture(analyses: Mapping[str, Analysis]) -> Picture:
             {name: analysis.scores for name, analysis in analyses.items()},
             bands={last: band} if band else None,
             points={last: thresholds},
+            words=words,
         ),
     )
 
 
-def score_pictures(analysis: Analysis) -> list[Picture]:
+def score_pictures(analysis: Analysis, *, words: TrialWords = SPEAKERS) -> list[Picture]:
     """Draw what the scores of a list look like, and what its ratios are worth."""
     scores = analysis.scores
     has_llr = scores.llr is not None
@@ -78,14 +81,14 @@ def score_pictures(analysis: Analysis) -> list[Picture]:
             "histogram",
             f"Histogram of the {what}. The less the two kinds of trials overlap, the fewer errors "
             "there are.",
-            histogram_figure(scores, threshold),
+            histogram_figure(scores, threshold, words=words),
         ),
         Picture(
             "tippett",
             f"Tippett plot: the share of trials whose {what[:-1]} is at least so much. "
-            "Same-speaker trials that stay low and different-speaker trials that reach high are "
-            "misleading evidence.",
-            tippett_figure(scores),
+            f"{_begin(words.trials[0])} that stay low and {words.trials[1]} that reach high "
+            "are misleading evidence.",
+            tippett_figure(scores, words=words),
         ),
         Picture(
             "cost",
@@ -101,13 +104,13 @@ def score_pictures(analysis: Analysis) -> list[Picture]:
                 "reliability",
                 "What the log-likelihood ratios were worth, against what they said. On the line "
                 "they mean what they say; flatter than the line they claim too much.",
-                reliability_figure(scores),
+                reliability_figure(scores, words=words),
             ),
             Picture(
                 "entropy",
-                "Empirical cross-entropy: the bits that are still missing to know who spoke, over "
-                "the prior odds. Above the neutral curve the ratios do harm; the distance to the "
-                "lowest curve is what calibration loses.",
+                "Empirical cross-entropy: the bits that are still missing to know "
+                f"{words.unknown}, over the prior odds. Above the neutral curve the ratios do "
+                "harm; the distance to the lowest curve is what calibration loses.",
                 entropy_figure(scores),
             ),
         ]
@@ -141,28 +144,33 @@ def speaker_picture(analysis: Analysis) -> Picture | None:
     )
 
 
-def training_picture(likelihoods: Mapping[str, Sequence[float]]) -> Picture | None:
-    """Draw how the background model's likelihood grew."""
+def training_picture(
+    likelihoods: Mapping[str, Sequence[float]], *, words: TrialWords = SPEAKERS
+) -> Picture | None:
+    """Draw how the likelihood of what was trained on background speech grew."""
     curves = {name: curve for name, curve in likelihoods.items() if len(curve) > 1}
     if not curves:
         return None
     return Picture(
         "training",
-        "Likelihood of the background speech under the background model, by iteration of EM. It "
-        "never falls; where it is still steep at the end, more iterations would pay.",
+        f"{words.training}, by iteration of EM. It never falls; where it is still steep at the "
+        "end, more iterations would pay.",
         likelihood_figure(curves),
     )
 
 
 def pictures_of(
-    analyses: Mapping[str, Analysis], likelihoods: Mapping[str, Sequence[float]] | None = None
+    analyses: Mapping[str, Analysis],
+    likelihoods: Mapping[str, Sequence[float]] | None = None,
+    *,
+    words: TrialWords = SPEAKERS,
 ) -> list[Picture]:
     """Draw every picture: of the last list, whose result it is, and the trade-off of all."""
     last = list(analyses.values())[-1]
-    single = [speaker_picture(last), training_picture(likelihoods or {})]
+    single = [speaker_picture(last), training_picture(likelihoods or {}, words=words)]
     return [
-        det_picture(analyses),
-        *score_pictures(last),
+        det_picture(analyses, words=words),
+        *score_pictures(last, words=words),
         *part_pictures(last),
         *(picture for picture in single if picture is not None),
     ]
@@ -209,6 +217,10 @@ def save_pictures(pictures: Sequence[Picture], folder: Path) -> list[Path]:
             save_figure(picture.figure, path)
             written.append(path)
     return written
+
+
+def _begin(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _plain(name: str) -> str:

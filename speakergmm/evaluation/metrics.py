@@ -183,6 +183,11 @@ def eer_interpolated(target: ArrayLike, nontarget: ArrayLike) -> float:
 
     What most published figures use. Never below `eer`, and above 0.5 for inverted scores.
 
+    Parameters
+    ----------
+    target, nontarget : (N,), (M,)
+        Scores; ±inf allowed.
+
     Returns
     -------
     float
@@ -198,6 +203,13 @@ def eer_interpolated(target: ArrayLike, nontarget: ArrayLike) -> float:
 
 def min_dcf(target: ArrayLike, nontarget: ArrayLike, cost: CostModel = CostModel()) -> float:
     """Smallest normalized detection cost over all thresholds, "accept all" and "reject all" too.
+
+    Parameters
+    ----------
+    target, nontarget : (N,), (M,)
+        Scores; ±inf allowed.
+    cost : CostModel
+        What errors cost, and how often a trial is a target.
 
     Returns
     -------
@@ -219,6 +231,8 @@ def actual_dcf(target: ArrayLike, nontarget: ArrayLike, cost: CostModel = CostMo
     ----------
     target, nontarget : (N,), (M,)
         Calibrated log-likelihood ratios, in nats.
+    cost : CostModel
+        What errors cost, and how often a trial is a target.
 
     Returns
     -------
@@ -266,6 +280,11 @@ def cllr(target: ArrayLike, nontarget: ArrayLike) -> float:
 def min_cllr(target: ArrayLike, nontarget: ArrayLike) -> float:
     """Cllr after the best monotone calibration, by pool adjacent violators, in bits.
 
+    Parameters
+    ----------
+    target, nontarget : (N,), (M,)
+        Scores; ±inf allowed.
+
     Returns
     -------
     float
@@ -306,6 +325,11 @@ def auc(target: ArrayLike, nontarget: ArrayLike) -> float:
     """Area under the ROC curve: how often a target scores above a nontarget, ties counting half.
 
     The statistic of Mann and Whitney 1947, as a share of all pairs.
+
+    Parameters
+    ----------
+    target, nontarget : (N,), (M,)
+        Scores; ±inf allowed.
 
     Returns
     -------
@@ -352,7 +376,19 @@ def p_miss_at(target: ArrayLike, nontarget: ArrayLike, p_fa: float) -> float:
 def p_fa_at(target: ArrayLike, nontarget: ArrayLike, p_miss: float) -> float:
     """Lowest false-alarm rate of the thresholds that reject no more than ``p_miss`` of the targets.
 
-    The counterpart of `p_miss_at`: a fraction from 0 (perfect) to 1 (all nontargets are accepted).
+    The counterpart of `p_miss_at`.
+
+    Parameters
+    ----------
+    target, nontarget : (N,), (M,)
+        Scores; ±inf allowed.
+    p_miss : float
+        The miss rate that is allowed, a fraction from 0 to 1. Below one in N it allows none.
+
+    Returns
+    -------
+    float
+        A fraction from 0 (perfect) to 1 (all nontargets are accepted).
 
     Raises
     ------
@@ -369,6 +405,13 @@ def operating_points(
     target: ArrayLike, nontarget: ArrayLike, cost: CostModel = CostModel()
 ) -> dict[str, OperatingPoint]:
     """Find the thresholds that matter, on the scores at hand.
+
+    Parameters
+    ----------
+    target, nontarget : (N,), (M,)
+        Scores; ±inf allowed.
+    cost : CostModel
+        Of ``min_dcf``.
 
     Returns
     -------

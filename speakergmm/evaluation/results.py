@@ -12,6 +12,7 @@ from speakergmm.evaluation.report import (
     render_report,
     write_comparison,
 )
+from speakergmm.evaluation.trial_words import SPEAKERS
 from speakergmm.files import file_digest, remove, write_json, write_text
 from speakergmm.gmm.model_file import software_versions
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from speakergmm.evaluation.analysis import Analysis
     from speakergmm.evaluation.comparison import Comparison
     from speakergmm.evaluation.cost import CostModel
+    from speakergmm.evaluation.trial_words import TrialWords
 
 METRICS_FILE = "metrics.json"
 BREAKDOWN_FILE = "breakdown.json"
@@ -39,6 +41,7 @@ def write_evaluation(
     command: str,
     seed: int,
     plots: bool = False,
+    words: TrialWords = SPEAKERS,
 ) -> None:
     """Write the numbers, the detection error trade-off and the report of a score file.
 
@@ -50,6 +53,8 @@ def write_evaluation(
         How to have it again.
     plots : bool
         Whether every picture is also written as a file of its own.
+    words : TrialWords
+        For what a trial asks.
 
     Raises
     ------
@@ -63,8 +68,8 @@ def write_evaluation(
         "speakers": found.n_speakers,
         "models": found.n_models,
         "tests": found.n_tests,
-        "same-speaker trials": found.n_target,
-        "different-speaker trials": found.n_nontarget,
+        words.trials[0]: found.n_target,
+        words.trials[1]: found.n_nontarget,
     }
     contents = ReportContents(
         title=f"Evaluation of {', '.join(file.name for file in files)}",
@@ -72,12 +77,13 @@ def write_evaluation(
         cost=cost,
         data=[data],
         provenance=_provenance({str(file): file for file in files}, command, seed),
+        words=words,
     )
     # The page takes longest to make: what is there stays as it is until all can be written.
     page = render_report(contents)
-    save_pictures([det_picture(analyses)], folder)
+    save_pictures([det_picture(analyses, words=words)], folder)
     if plots:
-        save_pictures(pictures_of(analyses), folder / PLOTS_FOLDER)
+        save_pictures(pictures_of(analyses, words=words), folder / PLOTS_FOLDER)
     metrics = analysis.to_json()
     breakdown = metrics.pop("breakdown", None)
     write_json(folder / METRICS_FILE, metrics)
@@ -97,6 +103,7 @@ def write_compared(
     *,
     command: str,
     seed: int,
+    words: TrialWords = SPEAKERS,
 ) -> None:
     """Write the numbers of several systems, their differences, and the page about them.
 
@@ -104,13 +111,15 @@ def write_compared(
     ----------
     files : mapping
         What the scores of each system were read from.
+    words : TrialWords
+        For what a trial asks.
 
     Raises
     ------
     OutputError
         When a file cannot be written.
     """
-    save_pictures([det_picture(analyses)], folder)
+    save_pictures([det_picture(analyses, words=words)], folder)
     as_json, as_csv = (folder / name for name in COMPARISON_FILES)
     write_json(as_json, comparison_json(analyses, comparisons))
     rows = [
@@ -122,7 +131,7 @@ def write_compared(
         "system", "less", "metric", "difference", "low", "high", "p_value", "adjusted_p_value",
     ]  # fmt: skip
     write_text(as_csv, format_table(header, rows))
-    contents = ComparisonContents(analyses, comparisons, _provenance(files, command, seed))
+    contents = ComparisonContents(analyses, comparisons, _provenance(files, command, seed), words)
     write_comparison(folder / REPORT_FILE, contents)
 
 

@@ -64,12 +64,15 @@ def speaker_errors(scores: Scores, threshold: float) -> list[SpeakerErrors]:
     Returns
     -------
     list of SpeakerErrors
-        In the order of the models, those known by tests alone after them.
+        In the order of the models, those known by tests alone after them; none where models are of
+        classes, not of speakers.
     """
     from scipy.stats import binom
 
     trials = scores.trials
     model_speaker, test_speaker, n = trial_speakers(trials)
+    if (model_speaker == n).any():
+        return []
     place = _in_order_of_appearance(np.concatenate([model_speaker, test_speaker]))
     model_speaker, test_speaker = np.split(place, [len(model_speaker)])
     model, test = model_speaker[trials.model_index], test_speaker[trials.test_index]

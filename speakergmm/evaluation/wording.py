@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from speakergmm.evaluation.trial_words import SPEAKERS
+from speakergmm.features import FrontEndConfig
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from speakergmm.evaluation.cost import CostModel
     from speakergmm.evaluation.draws import Estimate
     from speakergmm.evaluation.summary import Evaluation
+    from speakergmm.evaluation.trial_words import TrialWords
     from speakergmm.verification.explanation_values import Explanation, SecondLeftOut
 
 LABELS = {
@@ -31,10 +35,6 @@ MINUS = "\N{MINUS SIGN}"
 
 # From this EER on, what pauses tell is of little use.
 WEAK_CUE = 0.3
-ADVICE = (
-    "The room and the microphone of a speaker are the same in enrollment and test here; where they "
-    "change, expect more errors."
-)
 WEAK_ADVICE = "It may be the room, or weak sounds of speech that were thrown away with the pauses."
 
 # What evidence is and is not, a paragraph each.
@@ -87,21 +87,22 @@ def one_in(rate: float) -> str:
     return "almost one in 2" if rate < 0.5 else f"about {10 * rate:.0f} of 10"
 
 
-def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
+def meaning(
+    name: str, evaluation: Evaluation, cost: CostModel, *, words: TrialWords = SPEAKERS
+) -> str:
     """Say in one sentence how to read a metric's value."""
     value = evaluation.metrics[name].value
     if name == "eer" and value == 0:
         n = evaluation.n_target
-        which = f"Every one of the {n:,} same-speaker trials" if n > 1 else "The same-speaker trial"
+        which = f"Every one of the {n:,} {words.trials[0]}" if n > 1 else f"The {words.trial[0]}"
         return (
-            f"{which} scored above every different-speaker trial: too few or too easy trials to "
-            "measure an error rate."
+            f"{which} scored above every {words.trial[1]}: too few or too easy trials to measure "
+            "an error rate."
         )
     sentences = {
         "eer": (
             "At the threshold where both errors are equally frequent, "
-            f"{one_in(value)} true speakers {'is' if value < 0.5 else 'are'} rejected and "
-            f"{one_in(value)} strangers accepted."
+            f"{rejected_share(value, words)} and {one_in(value)} {words.also} accepted."
         ),
         "eer_interpolated": (
             "The same by straight lines between neighboring thresholds, as most papers report it."
@@ -121,11 +122,29 @@ def meaning(name: str, evaluation: Evaluation, cost: CostModel) -> str:
             "they say (bits)."
         ),
         "auc": (
-            f"Of a same-speaker and a different-speaker trial, the former scores higher in "
-            f"{100 * value:.4g} of 100 draws; 0.5 is chance, 1 perfect."
+            f"Of {words.either}, the former scores higher in {100 * value:.4g} of 100 draws; 0.5 "
+            "is chance, 1 perfect."
         ),
     }
     return sentences[name]
+
+
+def rejected_share(p_miss: float, words: TrialWords) -> str:
+    """Say how many target trials are rejected, without a full stop."""
+    return f"{one_in(p_miss)} {words.many[0]} {'is' if p_miss < 0.5 else 'are'} rejected"
+
+
+def rate_sentence(p_fa: float, p_miss: float, *, words: TrialWords = SPEAKERS) -> str:
+    """Say what is missed where no more than a share of false alarms may be."""
+    if not p_miss:
+        return (
+            f"No {words.one[0]} need be rejected to keep out all but {100 * p_fa:g} % of "
+            f"{words.many[1]}."
+        )
+    return (
+        f"When no more than {100 * p_fa:g} % of {words.many[1]} may be accepted, "
+        f"{rejected_share(p_miss, words)}."
+    )
 
 
 def difference_sentence(metric: str, comparison: Comparison) -> str:
@@ -191,7 +210,7 @@ def _p_value(difference: Difference) -> str:
     return f"{shown}{' over all pairs' if is_adjusted else ''}"
 
 
-def probe_sentence(speech: Evaluation, pauses: Evaluation) -> str:
+def probe_sentence(speech: Evaluation, pauses: Evaluation, *, words: TrialWords = SPEAKERS) -> str:
     """Say how much of a result is the recording, by what the frames without speech tell."""
     rate, area = pauses.metrics["eer"], pauses.metrics["auc"]
     interval = format_interval("eer", rate)
@@ -200,20 +219,20 @@ def probe_sentence(speech: Evaluation, pauses: Evaluation) -> str:
     if is_chance:
         return (
             "No cue besides the voice was found: the frames that voice activity detection threw "
-            f"away tell the speakers apart no better than chance (EER {shown}; 50 % is chance)."
+            f"away tell {words.both} apart no better than chance (EER {shown}; 50 % is chance)."
         )
     bits, all_bits = (1 - evaluation.metrics["min_cllr"].value for evaluation in (pauses, speech))
     share = ""
     if all_bits > 0:
         share = f", {100 * bits / all_bits:.0f} % as much as the {all_bits:.2f} bits of the speech"
-    carried = f"{bits:.2f} bits about who it is{share}"
+    carried = f"{bits:.2f} bits about {words.known}{share}"
     own = format_value("eer", speech.metrics["eer"].value)
     is_weak = rate.value > WEAK_CUE
     return (
         f"{'A small part' if is_weak else 'Part'} of this result is the recording, not the voice. "
-        "The frames that voice activity detection threw away, in which nobody speaks, tell the "
-        f"speakers apart by themselves with an EER of {shown}, where the speech has {own}: they "
-        f"carry {carried}. {WEAK_ADVICE if is_weak else ADVICE}"
+        "The frames that voice activity detection threw away, in which nobody speaks, tell "
+        f"{words.both} apart by themselves with an EER of {shown}, where the speech has {own}: "
+        f"they carry {carried}. {WEAK_ADVICE if is_weak else words.advice}"
     )
 
 
@@ -319,7 +338,9 @@ def reading_sentences(explanation: Explanation) -> tuple[str, ...]:
     return frames, *READING
 
 
-def system_sentence(settings: Mapping[str, Mapping[str, Any]]) -> str:
+def system_sentence(
+    settings: Mapping[str, Mapping[str, Any]], *, words: TrialWords = SPEAKERS
+) -> str:
     """Say what made the scores, by the settings of a recipe."""
     scoring, normalization = (settings.get(t, {}) for t in ("scoring", "score_normalization"))
     score = "mean log-likelihood ratio per frame"
@@ -330,9 +351,11 @@ def system_sentence(settings: Mapping[str, Mapping[str, Any]]) -> str:
     method = normalization.get("method", "none")
     if method != "none":
         score += f"; {method}-normalized by a cohort of background speakers"
+    if not settings.get("classes", {}).get("column"):
+        return f"{words.models}, score: {score}."
     return (
-        "Gaussian mixture model with universal background model, speakers by MAP adaptation, "
-        f"score: {score}."
+        f"{words.models}, of {settings['ubm']['n_components']:,} components each, on "
+        f"frames of {FrontEndConfig(**settings['front_end']).label}; score: {score}."
     )
 
 

@@ -56,7 +56,10 @@ class ModelBank:
         for model in speaker_models:
             check_same_size(model, ubm)
             if (model.weights[unused] > 0).any():
-                raise ModelError("a component has weight 0 in the UBM but not in the speaker model")
+                raise ModelError(
+                    "a component has weight 0 in the UBM but not in the speaker model; expected a "
+                    "model adapted from this UBM"
+                )
         means_only = all(
             np.array_equal(model.variances, ubm.variances)
             and np.array_equal(model.weights, ubm.weights)

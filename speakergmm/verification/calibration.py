@@ -116,6 +116,24 @@ class Calibration:
 
         Its log odds are the log-likelihood ratio plus those of the prior (Bayes), so another prior
         shifts them and changes nothing else.
+
+        Parameters
+        ----------
+        scores : (N,), of K systems (N, K)
+        p_target : float
+            Between 0 and 1.
+        side : (N, Q), optional
+            Side information, where the calibration takes some.
+
+        Returns
+        -------
+        (N,)
+            From 0 to 1.
+
+        Raises
+        ------
+        ConfigError
+            When ``p_target`` is not a probability, or is 0 or 1.
         """
         check_range("p_target", p_target, 1e-9, 1 - 1e-9)
         log_odds = self(scores, side) + math.log(p_target / (1 - p_target))

@@ -50,6 +50,7 @@ class Source:
     digest: str
     start_s: float | None
     end_s: float | None
+    channel: int | None = None
 
     @classmethod
     def of(cls, utterance: Utterance, digest: Callable[[Path], str] = file_digest) -> Source:
@@ -61,13 +62,17 @@ class Source:
             digest(utterance.path),
             utterance.start_s,
             utterance.end_s,
+            utterance.channel,
         )
 
     def overlaps(self, other: Source) -> bool:
         """Tell whether both hold some of the same audio."""
         start, end = self.start_s or 0.0, self.end_s or np.inf
+        # One that names no channel may be on all of them.
+        channels = {self.channel, other.channel} - {None}
         return (
             self.digest == other.digest
+            and len(channels) < 2
             and start < (other.end_s or np.inf)
             and end > (other.start_s or 0.0)
         )

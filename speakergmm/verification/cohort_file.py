@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COHORT_FILE = TensorFileKind(
     key="speakergmm-cohort",
-    version=2,
+    version=3,
     checked_from=2,
     what="cohort",
     made_by="`cohort make` or `recipe run`",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.config import config_from_table
+from speakergmm.corpora.classes import ClassSettings
 from speakergmm.errors import CalibrationError, ConfigError
 from speakergmm.files import file_digest, write_json
 from speakergmm.verification.enrollment import EnrollmentConfig
 from speakergmm.verification.scoring import ScoringConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # Of a digest: enough to be told apart by, and short enough for a line.
 SHOWN_DIGITS = 12
@@ -101,9 +103,17 @@ def origin_path(scores: Path | str) -> Path:
     return Path(scores).with_suffix(".origin.json")
 
 
-def write_origin(scores: Path | str, origin: ScoreOrigin) -> None:
-    """Write beside a score file where its scores come from, atomically."""
-    write_json(origin_path(scores), {"scores": file_digest(scores), "origin": origin.to_json()})
+def write_origin(
+    scores: Path | str, origin: ScoreOrigin, classes: ClassSettings | None = None
+) -> None:
+    """Write beside a score file where its scores come from, atomically.
+
+    ``classes`` are those that were told apart, where it was not speakers.
+    """
+    entry = {"scores": file_digest(scores), "origin": origin.to_json()}
+    if classes is not None and classes.column:
+        entry["classes"] = asdict(classes)
+    write_json(origin_path(scores), entry)
 
 
 def read_origin(scores: Path | str) -> ScoreOrigin | None:
@@ -117,13 +127,41 @@ def read_origin(scores: Path | str) -> ScoreOrigin | None:
         When the file beside it is damaged.
     """
     path = origin_path(scores)
+    with _naming(path):
+        entry = _entry_beside(scores)
+        return None if entry is None else ScoreOrigin.from_json(entry["origin"], str(path))
+
+
+def read_classes(scores: Path | str) -> ClassSettings | None:
+    """Read which classes a score file's trials tell apart; None where nothing says it.
+
+    Raises
+    ------
+    CalibrationError
+        When the file beside it is damaged.
+    """
+    path = origin_path(scores)
+    with _naming(path):
+        entry = _entry_beside(scores) or {}
+        if "classes" not in entry:
+            return None
+        return config_from_table(ClassSettings, entry["classes"], f"{path} [classes]")
+
+
+def _entry_beside(scores: Path | str) -> dict[str, Any] | None:
+    """Read what stands beside a score file, and is of its content."""
+    path = origin_path(scores)
     if not path.exists():
         return None
+    entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return entry if entry["scores"] == file_digest(scores) else None
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say of which file it is that it is damaged."""
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        if entry["scores"] != file_digest(scores):
-            return None
-        return ScoreOrigin.from_json(entry["origin"], str(path))
+        yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ConfigError):
             raise CalibrationError(f"{error}; remove it, or score again") from None

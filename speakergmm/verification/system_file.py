@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 SYSTEM_FILE = TensorFileKind(
     key="speakergmm-system",
-    version=1,
+    version=2,
     checked_from=1,
     what="system",
     made_by="`calibrate`, `recipe run` or `model build`",

@@ -369,6 +369,16 @@ def test_segments_that_overlap_are_not(of_a_call, start_s, end_s):
     assert theirs.overlaps(ours)
 
 
+def test_the_other_side_of_a_call_is_apart(of_a_call):
+    cohort, call = of_a_call
+    side = dataclasses.replace(cohort.sources[0], channel=0)
+    cohort = replace(cohort, sources=(side,))
+    cohort.check_apart([Utterance("side b", "bob", call, 10.0, 20.0, channel=1)])
+    for channel in (0, None):
+        with pytest.raises(CohortError, match="is the recording of 'side"):
+            cohort.check_apart([Utterance("x", "bob", call, 10.0, 20.0, channel=channel)])
+
+
 def test_other_audio_of_the_same_name_is_apart(of_a_call, tmp_path):
     cohort, call = of_a_call
     (tmp_path / "other").mkdir()
@@ -522,7 +532,7 @@ def rewrite(saved, rewrite_file):
 
 
 def test_a_newer_file_is_refused_with_both_versions(rewrite):
-    message = r"whole: cohort file version 9, this program .* reads up to 2; upgrade speakergmm"
+    message = r"whole: cohort file version 9, this program .* reads up to 3; upgrade speakergmm"
     with pytest.raises(CohortError, match=message):
         load_cohort(rewrite({"version": 9}))
 

@@ -403,7 +403,9 @@ def test_components_of_weight_zero():
 def test_component_that_only_the_speaker_has_is_refused_in_a_batch():
     ubm = DiagonalGMM([0.0, 1.0], np.zeros((2, 1)), np.ones((2, 1)))
     speaker = DiagonalGMM([0.5, 0.5], np.zeros((2, 1)), np.ones((2, 1)))
-    with pytest.raises(ModelError, match="weight 0 in the UBM but not in the speaker model"):
+    with pytest.raises(
+        ModelError, match="weight 0 in the UBM but not in the speaker model; expected"
+    ):
         score_trials([speaker], ubm, lambda _: np.zeros((1, 1)), full_list(1, 1))
 
 

@@ -27,7 +27,7 @@ from speakergmm.errors import (
     OutputError,
 )
 from speakergmm.evaluation import eer
-from speakergmm.gmm.model_file import MODEL_FILE, VERSION_1_FRONT_END, VERSION_2_FRONT_END
+from speakergmm.gmm.model_file import MODEL_FILE, unsaid_settings
 from speakergmm.verification.calibration_file import load_calibration, save_calibration
 from speakergmm.verification.cohort_file import COHORT_FILE
 from speakergmm.verification.enrollment import EnrollmentConfig
@@ -168,7 +168,7 @@ def made_older(parts, folder, rewrite_file, *, model=4, cohort=2, calibration=2)
     """Write the parts as older versions did, with the digests of one another."""
     folder.mkdir()
     paths = {name: Path(shutil.copy(path, folder)) for name, path in parts.items()}
-    unsaid = {1: VERSION_1_FRONT_END, 2: VERSION_2_FRONT_END}.get(model, {})
+    unsaid = unsaid_settings(model)
     table = about_of(paths["ubm"], MODEL_FILE.key)["front_end"]
     if model < 4:
         left = {name: value for name, value in table.items() if name not in unsaid}
@@ -197,7 +197,7 @@ def made_older(parts, folder, rewrite_file, *, model=4, cohort=2, calibration=2)
 )  # fmt: skip
 def test_parts_of_older_versions_make_a_system(tmp_path, rewrite_file, versions):
     # Of a front end that the first version could have had.
-    front_end = replace(system_cases.FRONT_END, **VERSION_1_FRONT_END)
+    front_end = replace(system_cases.FRONT_END, **unsaid_settings(1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system_cases, "FRONT_END", front_end)
         newest = make_parts(tmp_path)
@@ -217,10 +217,10 @@ def test_parts_of_older_versions_make_a_system(tmp_path, rewrite_file, versions)
 def test_newer_versions_are_refused_with_both(whole, rewrite_file, parts, tmp_path):
     key = SYSTEM_FILE.key
     about = about_of(whole, key)
-    message = r"system file version 9, this program \(.+\) reads up to 1; upgrade speakergmm"
+    message = r"system file version 9, this program \(.+\) reads up to 2; upgrade speakergmm"
     with pytest.raises(ModelFileError, match=message):
         load_system(rewrite_file(whole, key, {"version": 9}))
-    message = r"holds a model of version 9, this program \(.+\) reads up to 4; upgrade"
+    message = r"holds a model of version 9, this program \(.+\) reads up to 5; upgrade"
     ubm = about["ubm"] | {"version": 9}
     with pytest.raises(ModelFileError, match=message):
         load_system(rewrite_file(whole, key, {"version": 1, "ubm": ubm}))

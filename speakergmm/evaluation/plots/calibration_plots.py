@@ -19,8 +19,10 @@ from speakergmm.evaluation.plots.style import (
     new_axes,
     note_border,
     say,
+    wrapped,
 )  # fmt: skip
 from speakergmm.evaluation.plots.values import ratio_sides, visible_range
+from speakergmm.evaluation.trial_words import SPEAKERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Scores
+    from speakergmm.evaluation.trial_words import TrialWords
 
     Floats = NDArray[np.float64]
 
@@ -39,17 +42,20 @@ PRIORS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99)
 # Ends of a line that crosses every picture.
 FAR = 1e4
 
+# As many letters as a corner has room for.
+CORNER = 32
+
 # Losses above these are far worse than not listening; how much worse the tables tell.
 MOST_BITS, MOST_COST = 1.6, 1.5
 
 
-def reliability_figure(scores: Scores) -> Figure:
+def reliability_figure(scores: Scores, *, words: TrialWords = SPEAKERS) -> Figure:
     """Draw what ratios were given against what they turned out to be worth.
 
     Each point stands for trials with similar ratios, its bar for a 95 % interval as if trials were
     independent. On the line the ratios are as good as their word. Above it the same speaker was
     likelier than said, below it less likely: points that lie flatter than the line mean ratios
-    that are too bold, steeper ones ratios that are too cautious.
+    that are too bold, steeper ones ratios that are too cautious. The corners say so in ``words``.
 
     Raises
     ------
@@ -83,8 +89,8 @@ def reliability_figure(scores: Scores) -> Figure:
         if beyond.any():
             note_border(axes, f"ratios beyond: {beyond.sum()} of {len(near)} points", left=is_left)
     corners = (
-        (0.02, 0.98, "left", "top", "above: same speaker\nlikelier than said"),
-        (0.98, 0.02, "right", "bottom", "below: same speaker\nless likely than said"),
+        (0.02, 0.98, "left", "top", f"{_corner('above', words)}\nlikelier than said"),
+        (0.98, 0.02, "right", "bottom", f"{_corner('below', words)}\nless likely than said"),
     )
     for x, y, ha, va, text in corners:
         axes.text(
@@ -94,6 +100,10 @@ def reliability_figure(scores: Scores) -> Figure:
     name_axes(axes, "log-likelihood ratio as given (nats)", "log-likelihood ratio as found (nats)")
     add_legend(figure, handles, labels, columns=2)
     return figure
+
+
+def _corner(place: str, words: TrialWords) -> str:
+    return wrapped(f"{place}: {words.hypotheses[0]}", CORNER)
 
 
 def _ends(values: Floats) -> tuple[float, float]:

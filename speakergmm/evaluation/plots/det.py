@@ -20,6 +20,7 @@ from speakergmm.evaluation.plots.style import (
     new_axes,
     wrapped,
 )  # fmt: skip
+from speakergmm.evaluation.trial_words import SPEAKERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora import Scores
     from speakergmm.evaluation.metrics import Detection, OperatingPoint
     from speakergmm.evaluation.summary import Band
+    from speakergmm.evaluation.trial_words import TrialWords
 
     Floats = NDArray[np.float64]
 
@@ -68,6 +70,7 @@ def det_figure(
     *,
     bands: Mapping[str, Band] | None = None,
     points: Mapping[str, Mapping[str, OperatingPoint]] | None = None,
+    words: TrialWords = SPEAKERS,
 ) -> Figure:
     """Draw detection error trade-off curves (Martin et al. 1997) on probit axes.
 
@@ -83,6 +86,8 @@ def det_figure(
     points : mapping of mappings of OperatingPoint, optional
         Points by the name of the curve and their own; drawn as open markers, on the border when a
         rate is smaller than the axes show.
+    words : TrialWords, optional
+        What the axes call the trials that are accepted and rejected.
     """
     found = {name: detect(scores.target(), scores.nontarget()) for name, scores in curves.items()}
     marked = points or {}
@@ -99,7 +104,7 @@ def det_figure(
         hulls.append(_draw_curve(axes, detection, frame, color, style))
         for kind, point in marked.get(name, {}).items():
             _draw_point(axes, kind, point, frame, color)
-    _finish_axes(axes, frame)
+    _finish_axes(axes, frame, words)
     any_equal = any(frame.holds(detection.eer()) for detection in found.values())
     kinds = dict.fromkeys(kind for name in found for kind in marked.get(name, {}))
     marks, meanings = _legend_of_marks(any_equal, kinds)
@@ -241,13 +246,18 @@ def _open_marker(line: Artist, marker: str, color: str) -> Artist:
     return line
 
 
-def _finish_axes(axes: Axes, frame: Frame) -> None:
+def _finish_axes(axes: Axes, frame: Frame, words: TrialWords) -> None:
     places, labels = _ticks(frame.x)
     axes.set_xticks(places, labels, fontsize=FONT_SIZE)
     places, labels = _ticks(frame.y)
     axes.set_yticks(places, labels, fontsize=FONT_SIZE)
     axes.set(xlim=frame.x, ylim=frame.y, aspect="equal")
-    name_axes(axes, "false alarms: strangers accepted (%)", "misses: true speakers rejected (%)")
+    rejected, accepted = words.many
+    name_axes(
+        axes,
+        wrapped(f"false alarms: {accepted} accepted (%)"),
+        wrapped(f"misses: {rejected} rejected (%)"),
+    )
 
 
 def _ticks(ends: tuple[float, float]) -> tuple[list[float], list[str]]:

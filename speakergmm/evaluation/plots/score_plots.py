@@ -18,8 +18,10 @@ from speakergmm.evaluation.plots.style import (
     new_axes,
     note_border,
     number,
+    wrapped,
 )  # fmt: skip
 from speakergmm.evaluation.plots.values import RATIO, shown_sides, visible_range
+from speakergmm.evaluation.trial_words import SPEAKERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Scores
+    from speakergmm.evaluation.trial_words import TrialWords
 
     Floats = NDArray[np.float64]
 
-KINDS = ("target (same speaker)", "nontarget (different speakers)")
 HATCHES = ("///", "\\\\\\")
 MIN_BINS, MAX_BINS = 10, 80
+# As many letters as leave room in the legend for what is said of a kind.
+KIND_LENGTH = 30
 
 # Steps that an eye can tell apart; more trials than this are joined by straight lines.
 MAX_STEPS = 400
@@ -44,7 +48,9 @@ MAX_TICKS = 7
 WRITTEN_OUT = 4
 
 
-def histogram_figure(scores: Scores, threshold: float | None = None) -> Figure:
+def histogram_figure(
+    scores: Scores, threshold: float | None = None, *, words: TrialWords = SPEAKERS
+) -> Figure:
     """Draw how target and nontarget trials are distributed, each with an area of 1.
 
     The less they overlap, the better; the trials to the wrong side of the threshold are the
@@ -55,6 +61,8 @@ def histogram_figure(scores: Scores, threshold: float | None = None) -> Figure:
     ----------
     threshold : float, optional
         From which to accept, in the unit of what is drawn.
+    words : TrialWords, optional
+        What the legend says of target and nontarget trials.
     """
     *sides, unit = shown_sides(scores)
     low, high = visible_range(*sides)
@@ -66,7 +74,7 @@ def histogram_figure(scores: Scores, threshold: float | None = None) -> Figure:
         inside = side[(side >= low) & (side <= high)]
         if len(inside):
             handles.append(_draw_steps(axes, inside, edges, k))
-            labels.append(f"{KINDS[k]}: {len(side):,}")
+            labels.append(f"{_kinds(words)[k]}: {len(side):,}")
     if threshold is not None and math.isfinite(threshold):
         handles.append(axes.axvline(threshold, color="black", linewidth=1.2, linestyle=":"))
         labels.append(f"threshold {number(threshold)}: accepted from here on")
@@ -75,6 +83,11 @@ def histogram_figure(scores: Scores, threshold: float | None = None) -> Figure:
     _note_beyond(axes, sides, low, high)
     add_legend(figure, handles, labels)
     return figure
+
+
+def _kinds(words: TrialWords) -> list[str]:
+    named = zip(("target", "nontarget"), words.hypotheses, strict=True)
+    return [wrapped(f"{kind} ({hypothesis})", KIND_LENGTH) for kind, hypothesis in named]
 
 
 def _bin_edges(sides: Sequence[Floats], low: float, high: float) -> Floats:
@@ -108,12 +121,13 @@ def _note_beyond(axes: Axes, sides: Sequence[Floats], low: float, high: float) -
             line += 1
 
 
-def tippett_figure(scores: Scores) -> Figure:
+def tippett_figure(scores: Scores, *, words: TrialWords = SPEAKERS) -> Figure:
     """Draw the shares of target and of nontarget trials that reach each ratio (a Tippett plot).
 
     At a ratio, the lower curve is the share of strangers for whom at least so much speaks; what
     the upper one lacks to 100 % is the share of true speakers for whom less speaks. Evidence that
-    points the wrong way is told at a ratio of 1. Without ratios, the same of scores.
+    points the wrong way is told at a ratio of 1. Without ratios, the same of scores. The legend
+    says in ``words`` what target and nontarget trials are.
     """
     target, nontarget, unit = shown_sides(scores)
     is_ratio = unit == RATIO
@@ -133,7 +147,7 @@ def tippett_figure(scores: Scores) -> Figure:
         handles += axes.plot(
             x, 100 * y, color=COLORS[k], linestyle=STYLES[k], drawstyle=drawn, linewidth=1.8
         )
-    labels = list(KINDS)
+    labels = _kinds(words)
     if is_ratio:
         labels[0] += f": misleading (ratio below 1) {_percent((target < 0).mean())}"
         labels[1] += f": misleading (1 or more) {_percent((nontarget >= 0).mean())}"

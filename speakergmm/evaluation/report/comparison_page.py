@@ -16,6 +16,7 @@ from speakergmm.evaluation.report.page import (
     preformatted,
     table,
 )
+from speakergmm.evaluation.trial_words import SPEAKERS, TrialWords
 from speakergmm.evaluation.wording import (
     LABELS,
     difference_sentence,
@@ -38,20 +39,26 @@ SHOWN = ("eer", "min_dcf", "actual_dcf", "min_cllr", "cllr")
 
 @dataclass(frozen=True)
 class ComparisonContents:
-    """What goes into the page: systems by name, every pair of them, and how it came about."""
+    """What goes into the page: systems by name, every pair of them, and how it came about.
+
+    ``words`` say what a trial asks.
+    """
 
     analyses: Mapping[str, Analysis]
     comparisons: Sequence[Comparison]
     provenance: Mapping[str, Any]
+    words: TrialWords = SPEAKERS
 
 
 def render_comparison(contents: ComparisonContents) -> str:
     """Make the page: HTML with style and pictures inside, no script, nothing to fetch."""
     first = next(iter(contents.analyses.values())).evaluation
-    det = det_picture(contents.analyses)
+    words = contents.words
+    det = det_picture(contents.analyses, words=words)
     same = (
-        f"{len(contents.analyses)} systems on the same {first.n_target:,} same-speaker and "
-        f"{first.n_nontarget:,} different-speaker trials of {first.n_speakers:,} speakers."
+        f"{len(contents.analyses)} systems on the same "
+        f"{words.counts(first.n_target, first.n_nontarget)}"
+        f"{words.among.format(first.n_speakers)}."
     )
     headline = [
         same,

@@ -18,14 +18,15 @@ from speakergmm.evaluation.report.page import (
     preformatted,
     table,
 )
+from speakergmm.evaluation.trial_words import SPEAKERS, TrialWords
 from speakergmm.evaluation.wording import (
     LABELS,
     calibration_sentence,
     format_interval,
     format_value,
     meaning,
-    one_in,
     probe_sentence,
+    rate_sentence,
     system_sentence,
 )
 from speakergmm.files import write_text
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
     from speakergmm.evaluation.cost import CostModel
     from speakergmm.evaluation.speakers import SpeakerErrors
     from speakergmm.evaluation.summary import Evaluation
-
-QUESTION = (
-    "Do two pieces of speech come from the same speaker? Each trial compares a model, made from a "
-    "speaker's enrollment, with a test."
-)
-APART = "The background model and all choices come from speakers who are not in the evaluation."
 
 # What tells conditions and parts apart: how well speakers are told apart, what ratios are worth.
 SHORT_METRICS = ("eer", "min_dcf", "min_cllr", "cllr")
@@ -70,7 +65,8 @@ class ReportContents:
     (column → value) per split, ``settings`` a table per part of the system, ``calibration`` what
     was fitted and on what, or why nothing could be. ``conditions`` has the evaluations under each
     condition, the experiment's own first; empty where there is but one. ``probe`` is the evaluation
-    of the frames without speech, ``likelihoods`` the training of each background model.
+    of the frames without speech, ``likelihoods`` the training of each background model. ``words``
+    say what a trial asks, ``notes`` what is to be known of the data.
     """
 
     title: str
@@ -84,16 +80,22 @@ class ReportContents:
     conditions: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
     probe: Evaluation | None = None
     likelihoods: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    words: TrialWords = SPEAKERS
+    notes: Sequence[str] = ()
 
 
 def render_report(contents: ReportContents) -> str:
     """Make the page: HTML with style and pictures inside, no script, nothing to fetch."""
     split, last = list(contents.analyses.items())[-1]
-    result = last.evaluation
-    pictures = {p.name: p for p in pictures_of(contents.analyses, contents.likelihoods)}
-    headline = (headline_sentence(split, result), meaning("eer", result, contents.cost))
-    question = QUESTION + (f" {APART}" if contents.settings else "")
-    parts = [_breakdown(part, pictures) for part in last.breakdowns]
+    result, words = last.evaluation, contents.words
+    drawn = pictures_of(contents.analyses, contents.likelihoods, words=words)
+    pictures = {picture.name: picture for picture in drawn}
+    headline = (
+        headline_sentence(split, result, words=words),
+        meaning("eer", result, contents.cost, words=words),
+    )
+    question = words.question + (f" {words.apart}" if contents.settings else "")
+    parts = [_breakdown(part, pictures, words) for part in last.breakdowns]
     return page(
         contents.title,
         headline,
@@ -102,12 +104,12 @@ def render_report(contents: ReportContents) -> str:
             ("Numbers", _numbers(contents)),
             ("Errors against each other", _shown(pictures, "det")),
             ("Scores and ratios", _shown(pictures, *SCORE_PICTURES)),
-            ("The voice or the room", _probe(result, contents.probe)),
+            ("The voice or the room", _probe(result, contents.probe, words)),
             ("Under other conditions", _conditions(split, contents.conditions)),
             ("Parts of the trials", "".join(parts)),
             ("Speakers", _speakers(last.speakers, pictures)),
-            ("The most wrong trials", _hardest(last)),
-            ("Data", _data(contents.data)),
+            ("The most wrong trials", _hardest(last, words)),
+            ("Data", _data(contents.data, contents.notes)),
             ("System", _system(contents, pictures)),
             ("Time", _time(contents.seconds)),
             ("Provenance", _provenance(contents.provenance)),
@@ -126,15 +128,15 @@ def write_report(path: Path | str, contents: ReportContents) -> None:
     write_text(path, render_report(contents))
 
 
-def headline_sentence(split: str, result: Evaluation) -> str:
+def headline_sentence(split: str, result: Evaluation, *, words: TrialWords = SPEAKERS) -> str:
     """Say the equal error rate and what it was measured on."""
     rate = result.metrics["eer"]
     interval = format_interval("eer", rate)
     shown = f" (95 % interval {interval})" if interval else ""
     return (
-        f"Equal error rate {format_value('eer', rate.value)}{shown} on {result.n_target:,} "
-        f"same-speaker and {result.n_nontarget:,} different-speaker trials of "
-        f"{result.n_speakers:,} speakers ({split})."
+        f"Equal error rate {format_value('eer', rate.value)}{shown} on "
+        f"{words.counts(result.n_target, result.n_nontarget)}"
+        f"{words.among.format(result.n_speakers)} ({split})."
     )
 
 
@@ -146,7 +148,7 @@ def _shown(pictures: Mapping[str, Picture], *names: str) -> str:
 
 def _numbers(contents: ReportContents) -> str:
     tables = [
-        _number_table(name, analysis.evaluation, contents.cost)
+        _number_table(name, analysis.evaluation, contents.cost, contents.words)
         for name, analysis in reversed(list(contents.analyses.items()))
     ]
     last = list(contents.analyses.values())[-1].evaluation
@@ -161,17 +163,17 @@ def _numbers(contents: ReportContents) -> str:
         "".join(tables)
         + paragraph(f"{intervals} {calibration}")
         + _points_table(last)
-        + _rates_table(last)
+        + _rates_table(last, contents.words)
     )
 
 
-def _number_table(split: str, evaluation: Evaluation, cost: CostModel) -> str:
+def _number_table(split: str, evaluation: Evaluation, cost: CostModel, words: TrialWords) -> str:
     rows = [
         (
             label,
             format_value(name, evaluation.metrics[name].value),
             format_interval(name, evaluation.metrics[name]),
-            meaning(name, evaluation, cost),
+            meaning(name, evaluation, cost, words=words),
         )
         for name, label in LABELS.items()
         if name in evaluation.metrics
@@ -201,17 +203,13 @@ def _points_table(evaluation: Evaluation) -> str:
     return table(header, rows, "Detection cost at well-known operating points", long=[5])
 
 
-def _rates_table(evaluation: Evaluation) -> str:
+def _rates_table(evaluation: Evaluation, words: TrialWords) -> str:
     """Show one error rate where the other is fixed."""
     rows = [
         (
             f"{100 * float(rate):g} %",
             format_value("eer", value),
-            f"When no more than {100 * float(rate):g} % of strangers may be accepted, "
-            f"{one_in(value)} true speakers {'is' if value < 0.5 else 'are'} rejected."
-            if value
-            else f"No true speaker need be rejected to keep out all but {100 * float(rate):g} % of "
-            "strangers.",
+            rate_sentence(float(rate), value, words=words),
         )
         for rate, value in evaluation.p_miss_at.items()
         if float(rate) * evaluation.n_nontarget >= 1
@@ -222,7 +220,7 @@ def _rates_table(evaluation: Evaluation) -> str:
     return table(header, rows, "Misses at a fixed rate of false alarms", long=[2], kind="read")
 
 
-def _probe(result: Evaluation, probe: Evaluation | None) -> str:
+def _probe(result: Evaluation, probe: Evaluation | None, words: TrialWords) -> str:
     if probe is None:
         return ""
     rows = []
@@ -233,7 +231,7 @@ def _probe(result: Evaluation, probe: Evaluation | None) -> str:
             row += [format_value(metric, estimate.value), format_interval(metric, estimate)]
         rows.append(row)
     header = ("frames", "EER", "95 % interval", "minCllr", "95 % interval")
-    return paragraph(probe_sentence(result, probe), "notice") + table(header, rows)
+    return paragraph(probe_sentence(result, probe, words=words), "notice") + table(header, rows)
 
 
 def _conditions(split: str, conditions: Mapping[str, Mapping[str, Evaluation]]) -> str:
@@ -257,12 +255,12 @@ def _short(metrics: Mapping[str, Any]) -> list[str]:
     return row
 
 
-def _breakdown(breakdown: Breakdown, pictures: Mapping[str, Picture]) -> str:
+def _breakdown(breakdown: Breakdown, pictures: Mapping[str, Picture], words: TrialWords) -> str:
     rows = [
         (part.name, part.n_target, part.n_nontarget, part.n_speakers or "", *_short(part.metrics))
         for part in breakdown.parts
     ]
-    header = (breakdown.column, "same-speaker", "different-speaker", "speakers", *SHORT_HEADER)
+    header = (breakdown.column, *words.kinds, "speakers", *SHORT_HEADER)
     shown = [
         figure(picture.svg, picture.caption)
         for picture in pictures.values()
@@ -302,7 +300,7 @@ def _speakers(speakers: Sequence[SpeakerErrors], pictures: Mapping[str, Picture]
     return paragraph(said) + table(header, rows, names=[0]) + _shown(pictures, "speakers")
 
 
-def _hardest(analysis: Analysis) -> str:
+def _hardest(analysis: Analysis, words: TrialWords) -> str:
     trials = analysis.hardest
     if not trials:
         return paragraph("No trial is decided wrongly at the threshold of equal errors.")
@@ -312,7 +310,7 @@ def _hardest(analysis: Analysis) -> str:
     rows = []
     for trial in trials:
         row: list[object] = [
-            "true speaker rejected" if trial.is_target else "stranger accepted",
+            f"{words.one[0]} rejected" if trial.is_target else f"{words.one[1]} accepted",
             _with_files(trial.model_id, trial.model_files),
             _with_files(trial.test_id, trial.test_files),
             f"{trial.score:.3f}",
@@ -332,9 +330,10 @@ def _with_files(identity: str, files: Sequence[str]) -> str:
     return f"{identity}: {', '.join(files)}" if files else identity
 
 
-def _data(data: Sequence[Mapping[str, Any]]) -> str:
+def _data(data: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
     columns = list(dict.fromkeys(column for row in data for column in row))
-    return table(columns, [[row.get(column, "") for column in columns] for row in data])
+    rows = [[row.get(column, "") for column in columns] for row in data]
+    return table(columns, rows) + "".join(paragraph(f"Note: {note}.") for note in notes)
 
 
 def _system(contents: ReportContents, pictures: Mapping[str, Picture]) -> str:
@@ -345,7 +344,7 @@ def _system(contents: ReportContents, pictures: Mapping[str, Picture]) -> str:
         for name, part in contents.settings.items()
     )
     return (
-        paragraph(system_sentence(contents.settings))
+        paragraph(system_sentence(contents.settings, words=contents.words))
         + _shown(pictures, "training")
         + details("All settings", settings)
     )
