@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from speakergmm.audio import duration_s
 from speakergmm.corpora.cohort_lists import CohortLists, cached, cohort_lists, median_pool_s
+from speakergmm.errors import ConfigError
 from speakergmm.features.sides import Side, training_sides
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def cut_cohort(
     ------
     CohortError
         When no speaker has speech enough.
+    ConfigError
+        When there are fewer models or tests than ``top_n``: said before features and background
+        model are made, not after.
     """
     config, development = recipe.settings.score_normalization, protocols[recipe.head.development]
     length_s = cached(duration_s)
@@ -36,13 +40,21 @@ def cut_cohort(
         development.enrollment, utterances, length_s
     )
     test_s = config.test_s or median_pool_s(development.tests, utterances, length_s)
-    return cohort_lists(
+    lists = cohort_lists(
         _members(recipe, utterances),
         length_s,
         enrollment_s=enrollment_s,
         test_s=test_s,
         tests_per_speaker=config.tests_per_speaker,
     )
+    n_models, n_tests = len(lists.enrollment), len(lists.tests)
+    if config.method == "as" and config.top_n > min(n_models, n_tests):
+        raise ConfigError(
+            f"score_normalization.top_n is {config.top_n}; the cohort that the background gives "
+            f"has {n_models:,} models and {n_tests:,} tests: expected at most "
+            f"{min(n_models, n_tests)}; choose a smaller top_n, or give more background speakers"
+        )
+    return lists
 
 
 def _members(recipe: Recipe, utterances: Utterances) -> list[Utterance]:

@@ -96,8 +96,8 @@ def verify_list(
 ) -> BatchSummary:
     """Verify the claims of a list, and write a line on each, in the order of the list.
 
-    What is written is also a score file: `speakergmm evaluate` reads it where the list has labels,
-    and each claim an answer. Without a calibration there is no column ``llr``.
+    What is written is also a score file: ``speakergmm evaluate`` reads it where the list has
+    labels, and each claim an answer. Without a calibration there is no column ``llr``.
 
     Parameters
     ----------

@@ -207,8 +207,10 @@ def cross_validated(
     model_speaker, test_speaker, n_speakers = trial_speakers(trials)
     n_folds = min(MAX_FOLDS, n_speakers)
     fold_of = np.random.default_rng(seed).permutation(np.arange(n_speakers) % n_folds)
-    model_fold = fold_of[model_speaker][trials.model_index]
     test_fold = fold_of[test_speaker][trials.test_index]
+    model = model_speaker[trials.model_index]
+    # A model of a class is of nobody: the number that follows the last.
+    model_fold = np.where(model == n_speakers, test_fold, fold_of[model % n_speakers])
     low, high = np.minimum(model_fold, test_fold), np.maximum(model_fold, test_fold)
     matrix = np.column_stack([scores.score for scores in systems])
     values = matrix if len(systems) > 1 else matrix[:, 0]
@@ -312,7 +314,8 @@ def _check_different(utterances: Iterable[Utterance]) -> None:
     problems = []
     digest = digests_once()
     for utterance in utterances:
-        key = (digest(utterance.path), utterance.start_s, utterance.end_s)
+        segment = utterance.start_s, utterance.end_s, utterance.channel
+        key = (digest(utterance.path), *segment)
         first = seen.setdefault(key, utterance)
         if first is not utterance:
             problems.append(

@@ -58,6 +58,8 @@ def calibrate(
         if lender is not None
         else [[str(p.condition), p.raw_digest(development)] for p in fitted_on],
     ]
+    if settings.classes.column:
+        inputs.append(dataclasses.asdict(settings.classes))
     files = {split: pipeline.output / pipeline.score_file(split) for split in protocols}
 
     def work() -> None:
@@ -72,7 +74,7 @@ def calibrate(
             if isinstance(record, CalibrationRecord):
                 scores = raw.calibrated(scores, record)
             write_scores(files[split], scores)
-            write_origin(files[split], pipeline.origin)
+            write_origin(files[split], pipeline.origin, settings.classes)
         about: dict[str, Any] = {"fitted_on": development, "unavailable": record}
         warnings: list[str] = []
         if isinstance(record, CalibrationRecord):

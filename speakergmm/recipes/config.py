@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from speakergmm.config import check_choice, check_whole, config_from_table
+from speakergmm.corpora.classes import ClassSettings
+from speakergmm.corpora.known import known_corpus
+from speakergmm.corpora.known.preparing import protocol_named
 from speakergmm.errors import ConfigError, MissingError
 from speakergmm.evaluation import EvaluationConfig
 from speakergmm.features import FrontEndConfig
@@ -32,13 +35,17 @@ class RecipeHead:
     """What the experiment is, and which lists it uses.
 
     ``manifests`` is relative to the recipe's folder; the splits are folders in it, with their
-    lists, and values of the column ``split`` in ``utterances.csv``. The experiment is run under
-    ``condition``, and again under each of ``conditions``; see `speakergmm.recipes.Condition`.
+    lists, and values of the column ``split`` in ``utterances.csv``. Instead of it, ``corpus`` names
+    a known corpus, whose lists are made of the user's copy by ``protocol`` (default: its first),
+    with the seed. The experiment is run under ``condition``, and again under each of
+    ``conditions``; see `speakergmm.recipes.Condition`.
     """
 
     name: str
     title: str
-    manifests: str
+    manifests: str = ""
+    corpus: str = ""
+    protocol: str = ""
     background: str = "background"
     development: str = "development"
     evaluation: str = "evaluation"
@@ -56,6 +63,16 @@ class RecipeHead:
                     f"layout {layout!r}; expected a path with {{speaker_id}}, {{session_id}} or "
                     "{stem} in it"
                 ) from None
+        if bool(self.manifests) == bool(self.corpus):
+            raise ConfigError(
+                f"manifests is {self.manifests!r} and corpus {self.corpus!r}; expected one of "
+                "them: a folder of lists, or a known corpus (`speakergmm corpus list`)"
+            )
+        if self.corpus:
+            try:
+                protocol_named(known_corpus(self.corpus), self.protocol or None)
+            except MissingError as error:
+                raise ConfigError(str(error)) from None
         check_whole("seed", self.seed, 0)
         for condition in (self.condition, *self.conditions):
             Condition.parse(condition)
@@ -104,6 +121,7 @@ class Settings:
     score_normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    classes: ClassSettings = field(default_factory=ClassSettings)
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Give the settings as plain tables, defaults filled in."""
@@ -118,10 +136,18 @@ class Recipe:
     head: RecipeHead
     settings: Settings
 
+    def __post_init__(self) -> None:
+        top_c, n = self.settings.scoring.top_c, self.settings.ubm.n_components
+        if top_c is not None and top_c > n:
+            raise ConfigError(
+                f"scoring.top_c is {top_c} and ubm.n_components {n}; expected no more best "
+                "components than there are: raise n_components, or set top_c = 'none'"
+            )
+
     @property
-    def manifests(self) -> Path:
-        """Folder of the lists."""
-        return (self.folder / self.head.manifests).resolve()
+    def manifests(self) -> Path | None:
+        """Folder of the lists; None where they are made of a known corpus."""
+        return (self.folder / self.head.manifests).resolve() if self.head.manifests else None
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Give all of the recipe as plain tables, defaults filled in."""
@@ -137,6 +163,7 @@ TABLES: dict[str, Any] = {
     "score_normalization": NormalizationConfig,
     "calibration": CalibrationConfig,
     "evaluation": EvaluationConfig,
+    "classes": ClassSettings,
 }
 
 

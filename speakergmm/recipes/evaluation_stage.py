@@ -15,6 +15,7 @@ from speakergmm.evaluation import Evaluation, evaluate_scores
 from speakergmm.evaluation.analysis import Analysis, analyze
 from speakergmm.evaluation.gallery import det_picture, save_pictures
 from speakergmm.evaluation.report import ReportContents, write_report
+from speakergmm.evaluation.trial_words import SEXES, trial_words
 from speakergmm.files import write_json, write_text
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import steps
@@ -40,9 +41,6 @@ OUTPUTS = (
     METRICS_FILE, REPORT_FILE, PROVENANCE_FILE, BREAKDOWN_FILE, *DET_FILES, *CONDITIONS_FILES,
 )  # fmt: skip
 
-# How sexes are mostly written in lists; other words stay as they are.
-SEXES = {"f": "female", "m": "male"}
-
 # What was measured of each side of a trial, as a column of the breakdown; decimals of each.
 SIDE_COLUMNS = {
     "test_speech": ("seconds of speech in the test", 2),
@@ -59,20 +57,24 @@ def read_evaluations(folder: Path) -> dict[str, Evaluation]:
     }
 
 
-def measure(pipeline: Pipeline, splits: Sequence[str]) -> None:
+def measure(pipeline: Pipeline, protocols: Mapping[str, Protocol]) -> None:
     """Compute the numbers of a pipeline that is not the experiment's own, unless current."""
     settings, seed = pipeline.recipe.settings.evaluation, pipeline.recipe.head.seed
+    splits = list(protocols)
     files = [pipeline.score_file(split) for split in splits]
     digests = [pipeline.log.output_digest("calibration", file) for file in files]
-    inputs = [pipeline.recipe.tables()["evaluation"], seed, list(splits), digests]
+    inputs = [pipeline.recipe.tables()["evaluation"], seed, splits, digests]
 
     def work() -> None:
         pipeline.progress.start(f"evaluation of {pipeline.name}")
         metrics = {
             split: evaluate_scores(
-                read_scores(pipeline.output / file), settings, rng=seed, progress=pipeline.progress
+                _read_scores(pipeline, split),
+                settings,
+                rng=seed,
+                progress=pipeline.progress,
             ).to_json()
-            for split, file in zip(splits, files, strict=True)
+            for split in protocols
         }
         seconds = pipeline.log.seconds()
         write_json(pipeline.output / METRICS_FILE, metrics | {"seconds": seconds})
@@ -88,6 +90,8 @@ def evaluate_experiment(
     protocols: Mapping[str, Protocol],
     provenance: Callable[[], dict[str, Any]],
     identity: Sequence[Any],
+    *,
+    notes: Sequence[str] = (),
 ) -> None:
     """Compute the numbers of the experiment, and write its report, unless both are current.
 
@@ -101,6 +105,8 @@ def evaluate_experiment(
         Gives what the report says about how it came about.
     identity : sequence of JSON values
         Settings and digests that the report depends on besides scores.
+    notes : sequence of str
+        What is to be known of the lists.
     """
     data = steps.data_table(utterances, protocols, own)
     result = own.recipe.head.evaluation
@@ -116,6 +122,7 @@ def evaluate_experiment(
         [own.log.output_digest("calibration", own.score_file(split)) for split in protocols],
         data,
         {p.name: p.log.output_digest("evaluation", METRICS_FILE) for p in measured},
+        list(notes),
     ]
 
     def work() -> None:
@@ -125,7 +132,8 @@ def evaluate_experiment(
             split: _analysis(own, split, utterances, protocol, own.progress)
             for split, protocol in protocols.items()
         }
-        save_pictures([det_picture(analyses)], own.output)
+        words = trial_words(own.recipe.settings.classes)
+        save_pictures([det_picture(analyses, words=words)], own.output)
         evaluations = {split: analysis.evaluation for split, analysis in analyses.items()}
         seconds = own.log.seconds() | {"evaluation": round(time.perf_counter() - began, 3)}
         metrics = {split: value.to_json() for split, value in evaluations.items()}
@@ -148,6 +156,8 @@ def evaluate_experiment(
             conditions=conditions if others else {},
             probe=_last(read_evaluations(probe.output)) if probe else None,
             likelihoods=_likelihoods(own),
+            words=words,
+            notes=notes,
         )
         write_report(own.output / REPORT_FILE, contents)
 
@@ -173,7 +183,7 @@ def _analysis(
     progress: Progress,
 ) -> Analysis:
     """Look at a split closely; only the evaluation's is broken down."""
-    scores = read_scores(pipeline.output / pipeline.score_file(split))
+    scores = _read_scores(pipeline, split)
     if split == pipeline.recipe.head.evaluation:
         scores = _with_columns(scores, pipeline, split, utterances, protocol)
     return analyze(
@@ -184,6 +194,11 @@ def _analysis(
         test_files=_files_of(protocol.tests, utterances),
         progress=progress,
     )
+
+
+def _read_scores(pipeline: Pipeline, split: str) -> Scores:
+    """Read a split's scores, which say who speaks where the target trials do not."""
+    return read_scores(pipeline.output / pipeline.score_file(split))
 
 
 def _with_columns(
@@ -198,7 +213,7 @@ def _with_columns(
     # The raw scores are in the order of the protocol, and so are the calibrated ones.
     listed = protocol.trials
     columns: dict[str, Column] = {}
-    sexes = _sexes(protocol, utterances)
+    sexes = _sexes(protocol, utterances) if protocol.enrollment else None
     if sexes is not None:
         model, test = (
             np.array([sexes[i] for i in ids])[index]
@@ -209,6 +224,9 @@ def _with_columns(
         columns["sex"] = _column(np.where(model == test, model, "different sexes"))
     side = pipeline.raw_scores(split).side.values
     for name, (title, decimals) in SIDE_COLUMNS.items():
+        if name not in side:
+            # Where classes are told apart nobody is enrolled.
+            continue
         index = listed.model_index if name.startswith("enrollment") else listed.test_index
         columns[title] = _column(np.round(side[name], decimals)[index])
     return Scores(replace(trials, columns=columns), scores.score, scores.llr)
@@ -230,14 +248,18 @@ def _sexes(protocol: Protocol, utterances: Utterances) -> dict[str, str] | None:
 
 
 def _files_of(pools: Pools, utterances: Utterances) -> Callable[[str], tuple[str, ...]]:
-    """Name the recordings of a model or a test, with the segment where it is a part of one."""
+    """Name the recordings of a model or a test, with the segment where it is a part of one.
+
+    A model of a class has none to be named.
+    """
 
     def look_up(identity: str) -> tuple[str, ...]:
         names = []
-        for utterance in (utterances[utterance_id] for utterance_id in pools[identity]):
+        for utterance in (utterances[u] for u in pools.get(identity, ())):
             start, end = utterance.start_s, utterance.end_s
             part = "" if start is None else f" from {start:g} s"
             part += "" if end is None else f" to {end:g} s"
+            part += "" if utterance.channel is None else f" channel {utterance.channel}"
             names.append(f"{'/'.join(utterance.path.parts[-2:])}{part}")
         return tuple(dict.fromkeys(names))
 
@@ -245,11 +267,14 @@ def _files_of(pools: Pools, utterances: Utterances) -> Callable[[str], tuple[str
 
 
 def _likelihoods(pipeline: Pipeline) -> dict[str, tuple[float, ...]]:
-    """Read how the background model was trained, or each of those that it was pooled from."""
-    model = load_background_model(pipeline.ubm)
-    if model.parts:
-        return {part.name: part.history.mean_log_likelihood for part in model.parts}
-    return {"background model": model.history.mean_log_likelihood}
+    """Read how each model was trained, or each of those that one was pooled from."""
+    found: dict[str, tuple[float, ...]] = {}
+    # Of two classes the target comes first, as in the other pictures.
+    for name, path in reversed(pipeline.models.items()):
+        model = load_background_model(path)
+        parts = {part.name: part.history for part in model.parts} or {name: model.history}
+        found |= {part: history.mean_log_likelihood for part, history in parts.items()}
+    return found
 
 
 def _write_conditions(folder: Path, conditions: Mapping[str, Mapping[str, Evaluation]]) -> None:

@@ -9,16 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.audio import duration_s
 from speakergmm.audio.noises import NoisePool
-from speakergmm.corpora import read_split, read_utterances
-from speakergmm.errors import ConfigError, ManifestError
-from speakergmm.files import file_digest, locked, value_digest
+from speakergmm.errors import ConfigError
+from speakergmm.files import locked, remove, value_digest
 from speakergmm.gmm.model_file import software_versions
 from speakergmm.parallel import available_cores, describe_jobs
 from speakergmm.progress import SILENT
-from speakergmm.recipes import steps
 from speakergmm.recipes.calibration_stage import CALIBRATION_FILE, calibrate
+from speakergmm.recipes.class_pipeline import ClassPipeline, check_class_recipe
 from speakergmm.recipes.conditions import Condition
 from speakergmm.recipes.evaluation_stage import (
     METRICS_FILE,
@@ -28,13 +26,14 @@ from speakergmm.recipes.evaluation_stage import (
     measure,
     read_evaluations,
 )
+from speakergmm.recipes.experiment_lists import ExperimentLists, read_lists
+from speakergmm.recipes.needs import Needs, estimate_needs
 from speakergmm.recipes.pipeline import UBM_FILE, Pipeline
-from speakergmm.recipes.system_stage import write_system
+from speakergmm.recipes.system_stage import SYSTEM_FILE, write_system
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from speakergmm.corpora import Protocol, Utterances
     from speakergmm.evaluation import Evaluation
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
@@ -52,7 +51,8 @@ class ExperimentResult:
     """What an experiment gave, by split, and how it came about.
 
     ``conditions`` holds the same for every condition, the experiment's own first; ``probe`` holds
-    it for the frames without speech, where that was asked for.
+    it for the frames without speech, where that was asked for. ``notes`` are what is to be known of
+    lists that were made of the copy of a corpus.
     """
 
     evaluations: dict[str, Evaluation]
@@ -62,6 +62,7 @@ class ExperimentResult:
     n_utterances: int
     n_speakers: int
     probe: dict[str, Evaluation] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Experiment:
@@ -137,43 +138,61 @@ class Experiment:
         common: dict[str, Any] = {
             "noises": noises, "force_from": force_from, "jobs": jobs, "progress": progress,
         }  # fmt: skip
-        self.pipeline = Pipeline(recipe, own, self.output, **common)
+        kind = Pipeline
+        if recipe.settings.classes.column:
+            check_class_recipe(recipe)
+            kind = ClassPipeline
+        self.pipeline = kind(recipe, own, self.output, **common)
         folder = self.output / CONDITIONS_FOLDER
         self.others = [
-            Pipeline(recipe, other, folder / other.folder, base=self.pipeline, **common)
+            kind(recipe, other, folder / other.folder, base=self.pipeline, **common)
             for other in others
         ]
         self.probe: Pipeline | None = None
         if probe:
-            self.probe = Pipeline(
+            self.probe = kind(
                 on_pauses(recipe), own, self.output / PROBE_FOLDER, name=PROBE_NAME, **common
             )
         wanted = set(map(Condition.parse, learned))
         self.learned_from = [other for other in self.others if other.condition in wanted]
 
-    def run(self) -> ExperimentResult:
+    def run(self, tell: Callable[[Needs], None] | None = None) -> ExperimentResult:
         """Bring every stage up to date.
+
+        Parameters
+        ----------
+        tell : callable, optional
+            Is told what a whole run takes, when the lists have been read and before work begins.
 
         Raises
         ------
         SpeakerGMMError
             What the stages raise. What was done before stays, and the next run goes on from there.
         """
-        utterances, protocols = self.lists()
+        # Lists that are wrong leave no folder; those that are made are written into it.
+        read = None if self.recipe.manifests is None else self.lists()
         with locked(self.output):
+            lists = read or self.lists()
+            if tell is not None:
+                tell(estimate_needs(self.recipe, lists, self.jobs))
+            utterances, protocols = lists.utterances, lists.protocols
             self.pipeline.run(utterances, protocols)
             for other in self.others:
                 other.run(utterances, protocols)
             calibrate(self.pipeline, protocols, self.learned_from)
-            write_system(self.pipeline, protocols)
+            if self.recipe.settings.classes.column:
+                # One that an earlier run left is of other settings.
+                remove(self.output / SYSTEM_FILE)
+            else:
+                write_system(self.pipeline, protocols)
             for other in self.others:
                 calibrate(other, protocols, is_learned=other in self.learned_from)
-                measure(other, list(protocols))
+                measure(other, protocols)
             if self.probe is not None:
                 self.probe.run(utterances, protocols)
                 calibrate(self.probe, protocols)
-                measure(self.probe, list(protocols))
-            self._evaluate(utterances, protocols)
+                measure(self.probe, protocols)
+            self._evaluate(lists)
         return ExperimentResult(
             read_evaluations(self.output),
             conditions_of(self.pipeline, self.others),
@@ -182,10 +201,11 @@ class Experiment:
             len(utterances),
             len({utterance.speaker_id for utterance in utterances.values()}),
             None if self.probe is None else read_evaluations(self.probe.output),
+            lists.notes,
         )
 
-    def lists(self) -> tuple[Utterances, dict[str, Protocol]]:
-        """Read the utterances and, for development and evaluation, the protocols.
+    def lists(self) -> ExperimentLists:
+        """Read the lists, or make them of the copy of a known corpus.
 
         Raises
         ------
@@ -193,46 +213,25 @@ class Experiment:
             When a list cannot be used, or splits share speakers.
         """
         self.progress.start("lists and recordings")
-        utterances = self._utterances()
-        head = self.recipe.head
-        protocols = {
-            split: read_split(self.recipe.manifests, split, utterances)
-            for split in (head.development, head.evaluation)
-        }
-        steps.check_disjoint(utterances, protocols, head.background)
-        return utterances, protocols
+        return read_lists(self.recipe, self.corpus, self.output)
 
-    def _utterances(self) -> Utterances:
-        path = self.recipe.manifests / "utterances.csv"
-        utterances = read_utterances(
-            path, self.corpus, durations=duration_s, layouts=self.recipe.head.layouts
-        )
-        background = self.recipe.head.background
-        if not any(utterance.split == background for utterance in utterances.values()):
-            found = sorted({utterance.split for utterance in utterances.values()})
-            raise ManifestError(
-                f"{path}: no utterance of split {background!r}, on which the UBM is trained; "
-                f"splits are {', '.join(map(repr, found))}"
-            )
-        return utterances
-
-    def _evaluate(self, utterances: Utterances, protocols: dict[str, Protocol]) -> None:
+    def _evaluate(self, lists: ExperimentLists) -> None:
         frames = self._frames_digest()
-        lists = file_digest(self.recipe.manifests / "utterances.csv")
         evaluate_experiment(
             self.pipeline,
             self.others,
             self.probe,
-            utterances,
-            protocols,
-            lambda: self._provenance(frames),
-            [self.recipe.tables(), frames, lists],
+            lists.utterances,
+            lists.protocols,
+            lambda: self._provenance(frames, lists.digest()),
+            [self.recipe.tables(), frames, lists.digest()],
+            notes=lists.notes,
         )
 
     def _frames_digest(self) -> str:
         return value_digest([store.digest() for store in self.pipeline.stores.values()])
 
-    def _provenance(self, frames: str) -> dict[str, Any]:
+    def _provenance(self, frames: str, lists: str) -> dict[str, Any]:
         log = self.pipeline.log
         return {
             "command": self.command,
@@ -242,10 +241,13 @@ class Experiment:
             "seed": self.recipe.head.seed,
             "settings": self.recipe.tables(),
             "digests": {
-                "utterances": file_digest(self.recipe.manifests / "utterances.csv"),
+                "utterances": lists,
                 "frames": frames,
                 "settings": value_digest(self.recipe.tables()),
-                "ubm": log.output_digest("ubm", UBM_FILE),
+                **{
+                    name.partition(".")[0]: log.output_digest("ubm", name)
+                    for name in self.pipeline.model_files.values()
+                },
                 "scores": log.output_digest("calibration", "scores.csv"),
             },
             "workers": describe_jobs(self.jobs),

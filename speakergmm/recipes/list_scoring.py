@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from speakergmm.audio import duration_s
 from speakergmm.corpora import read_protocol, read_utterances, write_scores
 from speakergmm.corpora.cohort_lists import cached, cohort_lists
-from speakergmm.errors import ConfigError
+from speakergmm.errors import ConfigError, ManifestError
 from speakergmm.features.extraction import extract_sides
 from speakergmm.features.sides import by_name, pooled_sides
 from speakergmm.files import file_digest
-from speakergmm.gmm.model_file import read_background_model
+from speakergmm.gmm.model_file import load_background_model, read_background_model
 from speakergmm.progress import SILENT
+from speakergmm.recipes.enrolled_models import enroll_models
 from speakergmm.recipes.lists import frames_folder, of_split
 from speakergmm.recipes.shorter_tests import lengths_below, median_speech_s, score_shorter
-from speakergmm.recipes.steps import enroll_models, score_split, used_utterances
+from speakergmm.recipes.steps import score_split, used_utterances
 from speakergmm.verification import ScoreOrigin
 from speakergmm.verification.calibration_file import load_calibration
 from speakergmm.verification.cohort import build_cohort
@@ -89,7 +90,17 @@ def score_lists(
     """
     lists = Path(lists)
     record = None if calibration is None else load_calibration(calibration)
-    utterances = read_utterances(utterances_file, audio, durations=duration_s)
+    if load_background_model(ubm).front_end.imported_features:
+        if frames is None:
+            raise ConfigError(
+                f"{ubm}: trained on frames that another program made; give those of the lists' "
+                "utterances too (--frames FOLDER, from `features import`)"
+            )
+        # There may be no recordings, and none is needed.
+        utterances = read_utterances(utterances_file, audio, must_exist=False)
+    else:
+        utterances = read_utterances(utterances_file, audio, durations=duration_s)
+    _check_folder(lists)
     trials = lists / "trials.csv"
     protocol = read_protocol(
         lists / "enrollment.csv",
@@ -111,6 +122,16 @@ def score_lists(
     write_scores(output, scored.scores)
     write_origin(output, scored.origin)
     return scored
+
+
+def _check_folder(lists: Path) -> None:
+    """Refuse a folder of splits in the place of one of them."""
+    splits = sorted(place.parent.name for place in lists.glob("*/enrollment.csv"))
+    if splits and not (lists / "enrollment.csv").exists():
+        raise ManifestError(
+            f"{lists}: no enrollment.csv in it, but in {', '.join(splits)}; expected the folder of "
+            f"one split, such as {lists / splits[-1]}"
+        )
 
 
 def score_protocol(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from speakergmm.features.extraction import extract_sides
@@ -14,6 +15,7 @@ from speakergmm.progress import SILENT
 from speakergmm.recipes import steps, ubm_training
 from speakergmm.recipes.background import background_sides, cut_cohort
 from speakergmm.recipes.conditions import ROLES, Degrader
+from speakergmm.recipes.enrolled_models import enroll_models, needs_second_order
 from speakergmm.recipes.raw_scores import RawScores, load_raw_scores, save_raw_scores
 from speakergmm.recipes.stage_log import StageLog
 from speakergmm.verification import ScoreOrigin
@@ -65,6 +67,9 @@ class Pipeline:
         What progress calls it; default: its condition.
     """
 
+    # What the ubm stage writes, by what it is; scores are relative to the first.
+    model_files: Mapping[str, str] = MappingProxyType({"background model": UBM_FILE})
+
     def __init__(
         self,
         recipe: Recipe,
@@ -97,9 +102,15 @@ class Pipeline:
         self._scoring(utterances, protocols)
 
     @property
+    def models(self) -> dict[str, Path]:
+        """The files of the models that were trained, by what they are."""
+        made = self._made("background").output
+        return {name: made / file for name, file in self.model_files.items()}
+
+    @property
     def ubm(self) -> Path:
         """The background model's file."""
-        return self._made("background").output / UBM_FILE
+        return next(iter(self.models.values()))
 
     @property
     def ubm_digest(self) -> str:
@@ -293,7 +304,7 @@ class Pipeline:
         def work() -> None:
             ubm = load_background_model(self.ubm).gmm
             for split in protocols:
-                steps.enroll_models(
+                enroll_models(
                     self.output / outputs[split],
                     pools[split],
                     store,
@@ -306,7 +317,7 @@ class Pipeline:
         # With one iteration the statistics are those under the background model, whatever becomes
         # of them.
         iterated = None if settings.iterations == 1 else dataclasses.asdict(settings)
-        inputs_and_settings = [self.ubm_digest, inputs, iterated]
+        inputs_and_settings = [self.ubm_digest, inputs, iterated, needs_second_order(settings)]
         self.log.run("enrollment", inputs_and_settings, list(outputs.values()), work)
 
     def _cohort(self) -> None:
@@ -379,9 +390,9 @@ class Pipeline:
                     jobs=self.jobs,
                     progress=self.progress,
                 )
-                save_raw_scores(self.output / _raw_file(split), raw)
+                save_raw_scores(self.output / raw_file(split), raw)
 
-        self.log.run("scoring", inputs, [_raw_file(split) for split in protocols], work)
+        self.log.run("scoring", inputs, [raw_file(split) for split in protocols], work)
 
     def _scored(self) -> Pipeline:
         """Tell whose raw scores serve."""
@@ -402,18 +413,19 @@ class Pipeline:
 
     def raw_scores(self, split: str) -> RawScores:
         """Read the raw scores of a split."""
-        return load_raw_scores(self._scored().output / _raw_file(split))
+        return load_raw_scores(self._scored().output / raw_file(split))
 
     def raw_digest(self, split: str) -> str:
         """Digest of the raw scores of a split."""
-        return self._scored().log.output_digest("scoring", _raw_file(split))
+        return self._scored().log.output_digest("scoring", raw_file(split))
 
     def scoring_seconds(self) -> float:
         """Seconds that the raw scores took when they were made."""
         return self._scored().log.seconds()["scoring"]
 
 
-def _raw_file(split: str) -> str:
+def raw_file(split: str) -> str:
+    """Name the file of a split's raw scores."""
     return f"{split}/raw_scores.safetensors"
 
 

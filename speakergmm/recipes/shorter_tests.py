@@ -14,7 +14,8 @@ import numpy as np
 from speakergmm.errors import ScoreError
 from speakergmm.evaluation import eer
 from speakergmm.progress import SILENT
-from speakergmm.recipes.steps import PooledTests, enrolled_models
+from speakergmm.recipes.enrolled_models import enrolled_models
+from speakergmm.recipes.steps import PooledTests
 from speakergmm.verification.calibration import fit_calibration
 from speakergmm.verification.cohort_scoring import score_cohort
 from speakergmm.verification.expected_errors import ExpectedErrors

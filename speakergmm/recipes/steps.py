@@ -10,30 +10,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.errors import ManifestError, problem_report
-from speakergmm.files import value_digest, writing
-from speakergmm.gmm import DiagonalGMM, Statistics
-from speakergmm.gmm.models_on_demand import ModelsOnDemand
-from speakergmm.parallel import map_in_order
+from speakergmm.files import value_digest
+from speakergmm.recipes.enrolled_models import enrolled_models
 from speakergmm.recipes.raw_scores import RawScores
 from speakergmm.verification import score_trials
-from speakergmm.verification.cohort import pool_statistics
 from speakergmm.verification.cohort_scoring import score_cohort
 from speakergmm.verification.side_information import TrialSide
 from speakergmm.verification.trial_normalization import CohortScores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Pools, Protocol, Trials, Utterance, Utterances
     from speakergmm.features import FrameStore
+    from speakergmm.gmm import DiagonalGMM
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Settings
     from speakergmm.recipes.pipeline import Pipeline
-    from speakergmm.verification import Cohort, EnrollmentConfig
+    from speakergmm.verification import Cohort
 
 
 def pools_digest(store: FrameStore, pools: Pools) -> str:
@@ -80,69 +78,6 @@ def used_utterances(protocol: Protocol, utterances: Utterances) -> list[Utteranc
     pools = (*protocol.enrollment.values(), *protocol.tests.values())
     used = dict.fromkeys(utterance_id for pool in pools for utterance_id in pool)
     return [utterances[utterance_id] for utterance_id in used]
-
-
-def enroll_models(
-    path: Path,
-    enrollment: Pools,
-    store: FrameStore,
-    ubm: DiagonalGMM,
-    settings: EnrollmentConfig,
-    *,
-    jobs: Jobs,
-    progress: Progress,
-) -> None:
-    """Write the statistics of every model's pooled frames, in the order of the list."""
-    from safetensors.numpy import save
-
-    progress.start("enrollment", len(enrollment))
-    size = len(enrollment), ubm.n_components, ubm.n_features
-    n, f, s = np.empty(size[:2]), np.empty(size), np.empty(size)
-    n_frames = np.empty(len(enrollment), dtype=np.int64)
-    found = map_in_order(pool_statistics, enrollment.values(), ubm, store, settings, jobs=jobs)
-    for i, statistics in enumerate(found):
-        n[i], f[i], s[i] = statistics.n, statistics.f, statistics.s
-        n_frames[i] = statistics.n_frames
-        progress.advance()
-    with writing(path) as temporary:
-        temporary.write_bytes(save({"n": n, "f": f, "s": s, "n_frames": n_frames}))
-
-
-class AdaptedModels(ModelsOnDemand):
-    """Speaker models, made from the statistics of a file when they are asked for.
-
-    So only those are in memory that are being scored, however many are enrolled.
-    """
-
-    def __init__(
-        self, path: Path, rows: Sequence[int], ubm: DiagonalGMM, settings: EnrollmentConfig
-    ) -> None:
-        from safetensors import safe_open
-
-        self.rows, self.ubm, self.settings = rows, ubm, settings
-        self.file: Any = safe_open(str(path), framework="numpy")
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def made(self, number: int) -> DiagonalGMM:
-        """Make the model of this number."""
-        row = self.rows[number]
-        part = slice(row, row + 1)
-        n, f, s, n_frames = (
-            self.file.get_slice(name)[part][0] for name in ("n", "f", "s", "n_frames")
-        )
-        statistics = Statistics(n, f, s, 0.0, int(n_frames))
-        return self.settings.speaker_model(self.ubm, statistics)
-
-
-def enrolled_models(
-    path: Path, protocol: Protocol, ubm: DiagonalGMM, settings: EnrollmentConfig
-) -> AdaptedModels:
-    """Give the models of a protocol's trials, out of the file that `enroll_models` wrote."""
-    row = {model_id: i for i, model_id in enumerate(protocol.enrollment)}
-    rows = [row[model_id] for model_id in protocol.trials.model_ids]
-    return AdaptedModels(path, rows, ubm, settings)
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,14 @@ def compare_variants(
     experiment = Experiment(
         load_recipe(recipe_path, common), corpus, output, noise=noise, jobs=jobs, progress=progress
     )
+    if experiment.recipe.settings.classes.column:
+        raise ConfigError(
+            "the recipe has [classes], whose two models are scored in one way only; variants are "
+            "of recipes that tell speakers apart"
+        )
     experiment.run()
-    utterances, protocols = experiment.lists()
+    lists = experiment.lists()
+    utterances, protocols = lists.utterances, lists.protocols
     own = experiment.pipeline
 
     def pipeline(recipe: Recipe, name: str, base: Pipeline) -> Pipeline:

@@ -19,7 +19,7 @@ def without_pictures():
             (folder / name).write_text("not drawn")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation_stage, "det_picture", lambda _: None)
+        patch.setattr(evaluation_stage, "det_picture", lambda *_, **__: None)
         patch.setattr(evaluation_stage, "save_pictures", save_nothing)
-        patch.setattr(evaluation_page, "pictures_of", lambda *_: [])
+        patch.setattr(evaluation_page, "pictures_of", lambda *_, **__: [])
         yield

@@ -16,7 +16,8 @@ import soundfile
 from scipy.optimize import minimize
 
 from speakergmm import FrontEnd, accumulate, fit_calibration, log_likelihood_ratio, map_adapt
-from speakergmm.corpora import Scores, all_against_all
+from speakergmm.corpora import Scores, Trials, all_against_all
+from speakergmm.corpora.told_speakers import NOBODY
 from speakergmm.errors import ConfigError, ManifestError, ScoreError
 from speakergmm.evaluation import CostModel
 from speakergmm.gmm.model_file import load_background_model
@@ -86,6 +87,24 @@ def test_each_trial_is_calibrated_by_those_of_other_speakers(n_systems, p_target
         *scale, offset = slow_fit(rows[is_target], rows[~is_target], p_target)
         expected[i] = values[i] @ scale + offset
     np.testing.assert_allclose(found, expected, rtol=FIT_TOLERANCE, atol=FIT_TOLERANCE)
+
+
+def test_where_classes_are_told_apart_a_test_is_calibrated_by_those_of_others():
+    rng = np.random.default_rng(0)
+    speaker, is_target = np.repeat(np.arange(8), 5), np.repeat(np.arange(8) % 2 == 0, 5)
+    n = len(speaker)
+    trials = Trials(
+        ("f",), tuple(f"t{i}" for i in range(n)), np.zeros(n, np.int32),
+        np.arange(n, dtype=np.int32), is_target, np.array([NOBODY]), speaker,
+    )  # fmt: skip
+    score = rng.normal(size=n) + 1.2 * is_target
+    found = cross_validated([Scores(trials, score)], 0.5)
+    for own in range(8):
+        kept, held = speaker != own, speaker == own
+        scale, offset = slow_fit(score[kept & is_target], score[kept & ~is_target], 0.5)
+        np.testing.assert_allclose(
+            found[held], scale * score[held] + offset, rtol=FIT_TOLERANCE, atol=FIT_TOLERANCE
+        )
 
 
 def test_no_fit_knows_the_speakers_of_its_trials():

@@ -11,6 +11,7 @@ from speakergmm.recipes import load_recipe, load_settings
 from speakergmm.recipes.config import Settings
 from speakergmm.verification import EnrollmentConfig
 
+CORPUS_HEAD = '[recipe]\nname = "x"\ntitle = "X"\ncorpus = '
 HEAD = '[recipe]\nname = "x"\ntitle = "X"\nmanifests = "lists"\n'
 
 
@@ -56,6 +57,17 @@ def test_file_and_overrides(tmp_path):
     assert settings.training.tolerance == 0.5
 
 
+def test_more_best_components_than_there_are(tmp_path):
+    path = write(tmp_path, HEAD + "[scoring]\ntop_c = 5\n")
+    assert load_recipe(path, {"ubm.n_components": "5"}).settings.scoring.top_c == 5
+    message = (
+        "scoring.top_c is 5 and ubm.n_components 4; expected no more best components than there "
+        "are: raise n_components, or set top_c = 'none'"
+    )
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(path, {"ubm.n_components": "4"})
+
+
 def test_settings_without_a_recipe(tmp_path):
     assert load_settings(None, {}) == Settings()
     assert load_settings(write(tmp_path, HEAD), {"ubm.n_components": "2"}).ubm.n_components == 2
@@ -90,7 +102,11 @@ def test_missing_recipe(tmp_path):
         (HEAD + "[ubm]\nn_components = true", "n_components is True; expected a whole number"),
         (HEAD + '[enrollment]\nparameters = "variances"', "parameters is 'variances'; expected"),
         (HEAD + "[evaluation]\np_target = 2", "p_target is 2.0; expected"),
-        ("[ubm]\n", r"\[recipe\]: no value for name, title, manifests"),
+        ("[ubm]\n", r"\[recipe\]: no value for name, title"),
+        ('[recipe]\nname = "x"\ntitle = "X"', "manifests is '' and corpus ''; expected one of"),
+        (HEAD + 'corpus = "audiomnist"', "manifests is 'lists' and corpus 'audiomnist'; exp"),
+        (CORPUS_HEAD + '"audiomist"', "no corpus 'audiomist'; did you mean 'audiomnist'"),
+        (CORPUS_HEAD + '"audiomnist"\nprotocol = "o"', "audiomnist: no protocol 'o'; expected"),
         (HEAD + "seed = -1", "seed is -1; expected 0 or more"),
         (HEAD + 'condition = "nois:5"', "unknown step 'nois'; did you mean 'noise'"),
         (HEAD + 'condition = "noise:5@tests"', "unknown role 'tests'; expected background, enroll"),
