@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import shlex
 import signal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from speakergmm._version import __version__
+from speakergmm.cli.lazy import LazyGroup
 from speakergmm.errors import SpeakerGMMError
 from speakergmm.names import visible
 
@@ -22,44 +22,18 @@ if TYPE_CHECKING:
 EXIT_FAILED, EXIT_REJECTED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 3, 130, 141
 
 # Commands that keep what they have finished.
-RESUMABLE = frozenset({"demo", "features", "recipe", "ubm"})
+RESUMABLE = (("corpus", "download"), ("demo",), ("features", "extract"), ("recipe",), ("ubm",))
 
-# Command → the module that holds it, under the same name; listed in the order of the work.
-COMMANDS = {
-    "demo": "demo",
-    "recipe": "recipe",
-    "audio": "audio",
-    "features": "features",
-    "ubm": "ubm",
-    "enroll": "enroll",
-    "verify": "verify",
-    "identify": "identify",
-    "speakers": "speakers",
-    "cohort": "cohort",
-    "score": "score",
-    "calibrate": "calibrate",
-    "evaluate": "evaluate",
-    "compare": "compare",
-    "model": "model",
-}
-
-
-class _LazyGroup(click.Group):
-    """Imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"speakergmm.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
+# Commands, each in a module of the same name, in the order of the work.
+COMMANDS = (
+    "demo", "corpus", "recipe", "audio", "features", "ubm", "enroll", "verify", "identify",
+    "speakers", "cohort", "score", "calibrate", "evaluate", "compare", "model",
+)  # fmt: skip
 
 
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    places={name: (name, name) for name in COMMANDS},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
 )
 @click.version_option(__version__, prog_name="speakergmm")
@@ -108,7 +82,7 @@ def _run(args: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        resumes = bool(words) and words[0] in RESUMABLE
+        resumes = any(tuple(words[: len(known)]) == known for known in RESUMABLE)
         advice = "run the same command to continue" if resumes else "run the same command again"
         complaint = f"interrupted; {advice}"
         status = EXIT_INTERRUPTED

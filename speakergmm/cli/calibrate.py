@@ -17,6 +17,7 @@ from speakergmm.cli.console import (
     quiet_option,
     showing_progress,
 )
+from speakergmm.cli.output_file import OutputFile
 from speakergmm.cli.scoring_options import (
     cohort_option,
     normalization_option,
@@ -47,12 +48,12 @@ if TYPE_CHECKING:
     "--output",
     default="calibration.json",
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Calibration file to write.",
 )
 @click.option(
     "--system",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="System file to write, of background model, cohort and calibration; for recordings.  "
     f"[default: {DEFAULT_SYSTEM}]",
 )

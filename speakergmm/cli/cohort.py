@@ -19,6 +19,7 @@ from speakergmm.cli.console import (
     split_option,
     ubm_option,
 )
+from speakergmm.cli.output_file import OutputFile
 from speakergmm.cli.scoring_options import (
     relevance_option,
 )
@@ -36,7 +37,7 @@ def cohort() -> None:
     "--output",
     default="cohort.safetensors",
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Cohort file to write.",
 )
 @audio_option

@@ -71,6 +71,7 @@ def compare(
     from speakergmm.evaluation.analysis import Analysis
     from speakergmm.evaluation.comparison import compare_scores
     from speakergmm.evaluation.results import comparison_json, write_compared
+    from speakergmm.evaluation.trial_words import words_of_file
     from speakergmm.evaluation.wording import (
         LABELS,
         difference_sentence,
@@ -96,7 +97,16 @@ def compare(
         }
         comparisons = compare_scores(scores, config, rng=seed, progress=progress)
         if output is not None:
-            write_compared(output, files, analyses, comparisons, command=ctx.obj, seed=seed)
+            first, file = next(iter(files.items()))
+            write_compared(
+                output,
+                files,
+                analyses,
+                comparisons,
+                command=ctx.obj,
+                seed=seed,
+                words=words_of_file(file, scores[first].trials),
+            )
     if as_json:
         click.echo(json.dumps(comparison_json(analyses, comparisons), indent=2))
         return

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from speakergmm.evaluation import CostModel, Evaluation
+    from speakergmm.evaluation.trial_words import TrialWords
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
 
@@ -171,10 +172,65 @@ class _BarProgress:
             self.bars.update(self.current, total=total, completed=total, note="")
 
 
+class _Patient:
+    """Progress that tells of a task only when it has gone on for some time."""
+
+    def __init__(self, shown: Progress, after_s: float) -> None:
+        self.shown, self.after_s = shown, after_s
+        self.lock = threading.Lock()
+        self.timer = threading.Timer(0, lambda: None)
+        self.is_told = False
+        self.n_waiting = 0
+
+    def start(self, task: str, total: int | None = None) -> None:
+        with self.lock:
+            self.timer.cancel()
+            self.is_told, self.n_waiting = False, 0
+            self.timer = threading.Timer(self.after_s, self._tell, (task, total))
+            self.timer.daemon = True
+            self.timer.start()
+
+    def _tell(self, task: str, total: int | None) -> None:
+        with self.lock:
+            # One that was cancelled too late to stop is not the one at hand.
+            if threading.current_thread() is self.timer:
+                self.shown.start(task, total)
+                self.shown.advance(self.n_waiting)
+                self.is_told = True
+
+    def advance(self, steps: int = 1) -> None:
+        with self.lock:
+            if self.is_told:
+                self.shown.advance(steps)
+            else:
+                self.n_waiting += steps
+
+    def note(self, text: str) -> None:
+        with self.lock:
+            if self.is_told:
+                self.shown.note(text)
+
+    def stop(self) -> None:
+        """Tell nothing any more."""
+        with self.lock:
+            self.timer.cancel()
+            self.timer = threading.Timer(0, lambda: None)
+
+
 @contextmanager
-def showing_progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """Give a progress that fits where standard error goes."""
-    if quiet:
+def showing_progress(*, quiet: bool = False, after_s: float = 0.0) -> Iterator[Progress]:
+    """Give a progress that fits where standard error goes.
+
+    Tasks that take less than ``after_s`` are not told.
+    """
+    if after_s and not quiet:
+        with showing_progress() as shown:
+            patient = _Patient(shown, after_s)
+            try:
+                yield patient
+            finally:
+                patient.stop()
+    elif quiet:
         yield SILENT
     elif not sys.stderr.isatty():
         yield LogProgress()
@@ -213,13 +269,23 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print aligned columns; the first is text, the others are numbers."""
+def in_round_numbers(seconds: float) -> str:
+    """Say an estimated time with the one digit that it deserves."""
+    for unit_s, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{float(f'{seconds / unit_s:.1g}'):.0f} {unit}"
+    return f"{float(f'{seconds:.1g}'):.0f} s"
+
+
+def print_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, text: Sequence[int] = (0,)
+) -> None:
+    """Print aligned columns: those of text to the left, numbers to the right."""
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     for line in lines:
         cells = [
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i in text else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
@@ -245,10 +311,17 @@ def print_conditions(conditions: Mapping[str, Mapping[str, Evaluation]]) -> None
     print_table(header, rows)
 
 
-def print_evaluations(evaluations: Mapping[str, Evaluation], cost: CostModel) -> None:
-    """Print the numbers of every split side by side, then what the last split's EER means."""
+def print_evaluations(
+    evaluations: Mapping[str, Evaluation], cost: CostModel, *, words: TrialWords | None = None
+) -> None:
+    """Print the numbers of every split side by side, then what the last split's EER means.
+
+    Without ``words`` a trial asks for a speaker.
+    """
+    from speakergmm.evaluation.trial_words import SPEAKERS
     from speakergmm.evaluation.wording import LABELS, format_interval, format_value, meaning
 
+    words = words or SPEAKERS
     rows = []
     for name, label in LABELS.items():
         row = [label]
@@ -269,8 +342,8 @@ def print_evaluations(evaluations: Mapping[str, Evaluation], cost: CostModel) ->
     click.echo()
     for split, evaluation in evaluations.items():
         click.echo(
-            f"{split}: {evaluation.n_speakers:,} speakers, {evaluation.n_target:,} same-speaker "
-            f"and {evaluation.n_nontarget:,} different-speaker trials"
+            f"{split}: {evaluation.n_speakers:,} speakers, "
+            f"{words.counts(evaluation.n_target, evaluation.n_nontarget)}"
         )
     last = list(evaluations.values())[-1]
-    click.echo(meaning("eer", last, cost))
+    click.echo(meaning("eer", last, cost, words=words))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora import Scores, Trials
     from speakergmm.evaluation import EvaluationConfig
     from speakergmm.evaluation.analysis import Analysis
+    from speakergmm.evaluation.trial_words import TrialWords
 
 POINTS = {"eer": "both errors are equally frequent", "min_dcf": "the cost is lowest"}
 
@@ -79,7 +80,9 @@ def evaluate(
     """Compute error rates, costs and thresholds from SCORES.
 
     SCORES is a CSV file (or .csv.gz) with the columns model_id, test_id, label (target or
-    nontarget), score and, as wanted, llr. A higher score means "same speaker".
+    nontarget), score and, as wanted, llr. A higher score means "same speaker". Who speaks is told
+    by the target trials, or by name in the columns model_speaker and test_speaker; an empty
+    model_speaker means that the model is of a class, such as all women.
 
     \b
     Examples:
@@ -97,6 +100,7 @@ def evaluate(
     from speakergmm.corpora import write_scores
     from speakergmm.evaluation import evaluate_scores
     from speakergmm.evaluation.analysis import Analysis, analyze
+    from speakergmm.evaluation.trial_words import words_of_file
 
     if plots and output is None:
         raise click.UsageError("--plots needs a folder: give one with --output.")
@@ -109,6 +113,7 @@ def evaluate(
     with showing_progress(quiet=quiet) as progress:
         progress.start(f"reading {files[0].name}")
         systems = _read(files, trials, columns)
+        words = words_of_file(files[0], systems[0].trials)
         scores = systems[0] if calibration is None else _calibrated(files, systems, calibration)
         if output is None and not columns:
             analysis = Analysis(
@@ -121,14 +126,21 @@ def evaluate(
 
             progress.start("report")
             write_evaluation(
-                output, files, analysis, config.cost, command=ctx.obj, seed=seed, plots=plots
+                output,
+                files,
+                analysis,
+                config.cost,
+                command=ctx.obj,
+                seed=seed,
+                plots=plots,
+                words=words,
             )
             if calibration is not None:
                 write_scores(output / "scores.csv", scores)
     if as_json:
         click.echo(json.dumps(analysis.to_json(), indent=2))
         return
-    _print(files[0].stem, analysis, config)
+    _print(files[0].stem, analysis, config, words)
     if output is not None:
         click.echo(f"Report: {output / 'report.html'}")
 
@@ -174,11 +186,11 @@ def _calibrated(files: Sequence[Path], systems: list[Scores], calibration: Path)
     return record.calibrated(systems)
 
 
-def _print(name: str, analysis: Analysis, config: EvaluationConfig) -> None:
+def _print(name: str, analysis: Analysis, config: EvaluationConfig, words: TrialWords) -> None:
     from speakergmm.cli.console import print_table
     from speakergmm.evaluation.wording import format_interval, format_value
 
-    print_evaluations({name: analysis.evaluation}, config.cost)
+    print_evaluations({name: analysis.evaluation}, config.cost, words=words)
     for breakdown in analysis.breakdowns:
         header = [f"by {breakdown.column}", "target", "nontarget", "EER", "(95 % interval)"]
         rows = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from speakergmm.cli.console import json_option, ubm_option
+from speakergmm.cli.output_file import OutputFile
 from speakergmm.cli.scoring_options import calibration_option, cohort_option
 from speakergmm.names import visible
 
@@ -71,7 +72,7 @@ def show(file: Path, as_json: bool) -> None:
     "--output",
     default="system.safetensors",
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="System file to write.",
 )
 def build(

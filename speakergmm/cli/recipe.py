@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from speakergmm.cli.console import (
     chosen_workers,
+    format_duration,
+    in_round_numbers,
     jobs_option,
     noise_option,
     parse_settings,
@@ -21,6 +24,9 @@ from speakergmm.cli.console import (
     set_option,
     showing_progress,
 )
+
+if TYPE_CHECKING:
+    from speakergmm.recipes.needs import Needs
 
 corpus_option = click.option(
     "--corpus",
@@ -101,6 +107,7 @@ def run(
     do). A condition takes the place of the recipe's own; what it leaves as it is, such as the
     models, is not made again.
     """
+    from speakergmm.evaluation.trial_words import trial_words
     from speakergmm.recipes import Experiment, load_recipe
 
     loaded = load_recipe(path, parse_settings(settings))
@@ -119,24 +126,41 @@ def run(
             jobs=workers,
             progress=progress,
             command=ctx.obj,
-        ).run()
+        ).run(None if quiet else _print_needs)
     times = ", ".join(
         f"{stage.name} {'unchanged' if stage.reused else f'{stage.seconds:.1f} s'}"
         for stage in result.stages
     )
     click.echo(f"{loaded.head.title}\n{times}\n")
-    print_evaluations(result.evaluations, loaded.settings.evaluation.cost)
+    words = trial_words(loaded.settings.classes)
+    print_evaluations(result.evaluations, loaded.settings.evaluation.cost, words=words)
     if len(result.conditions) > 1:
         print_conditions(result.conditions)
     if result.probe is not None:
         from speakergmm.evaluation.wording import probe_sentence
 
         pairs = zip(result.evaluations.values(), result.probe.values(), strict=True)
-        click.echo(f"{probe_sentence(*list(pairs)[-1])}\n")
+        click.echo(f"{probe_sentence(*list(pairs)[-1], words=words)}\n")
     if "unavailable" in result.calibration:
         click.echo(f"Not calibrated: {result.calibration['unavailable']}")
     print_warnings(result.calibration["warnings"])
+    from speakergmm.names import visible
+
+    for note in result.notes:
+        click.echo(visible(f"note: {note}"))
     click.echo(f"Report: {output / 'report.html'}   scores: {output / 'scores.csv'}")
+
+
+def _print_needs(needs: Needs) -> None:
+    """Say on standard error what a run takes, in round numbers: it is an estimate."""
+    workers = "worker" if needs.n_workers == 1 else "workers"
+    click.echo(
+        f"{needs.n_recordings:,} recordings, {format_duration(needs.audio_s)} of audio, "
+        f"{needs.n_trials:,} trials. If nothing is there yet: about "
+        f"{in_round_numbers(needs.seconds)} on {needs.n_workers} {workers}, "
+        f"{needs.memory_bytes / 1e9:.1f} GB of memory, {needs.disk_bytes / 1e6:,.0f} MB of disk.",
+        err=True,
+    )
 
 
 @recipe.command()

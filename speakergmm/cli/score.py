@@ -17,6 +17,7 @@ from speakergmm.cli.console import (
     showing_progress,
     ubm_option,
 )
+from speakergmm.cli.output_file import OutputFile
 from speakergmm.cli.scoring_options import (
     calibration_option,
     cohort_option,
@@ -42,7 +43,7 @@ from speakergmm.cli.scoring_options import (
     "--output",
     default="scores.csv",
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Score file to write.",
 )
 @audio_option

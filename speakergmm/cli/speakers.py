@@ -10,6 +10,7 @@ import click
 
 from speakergmm.cli.app import EXIT_FAILED
 from speakergmm.cli.console import json_option, print_table, print_warnings
+from speakergmm.cli.output_file import OutputFile
 from speakergmm.cli.system_options import load_verifier, named_files, system_options
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def list_speakers(as_json: bool, **named: Any) -> None:
     Example:
       speakergmm speakers list --store team.db
     """
-    from speakergmm.evaluation.answers_in_words import counted
+    from speakergmm.names import counted
     from speakergmm.verification.speaker_store.enrolled import as_named
 
     verifier = load_verifier(**named)
@@ -65,7 +66,7 @@ def show(speaker_id: str, as_json: bool, **named: Any) -> None:
     Example:
       speakergmm speakers show alice
     """
-    from speakergmm.evaluation.answers_in_words import counted
+    from speakergmm.names import counted
     from speakergmm.verification.speaker_store.enrolled import as_named
 
     verifier = load_verifier(**named)
@@ -104,7 +105,7 @@ def remove(speaker_ids: tuple[str, ...], yes: bool, **named: Any) -> None:
     Example:
       speakergmm speakers remove alice bob --yes
     """
-    from speakergmm.evaluation.answers_in_words import counted
+    from speakergmm.names import counted
 
     verifier = load_verifier(**named)
     if not yes:
@@ -139,7 +140,7 @@ def compact(**named: Any) -> None:
 
 
 @speakers.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=OutputFile())
 @click.argument("speaker_ids", metavar="[ID]...", nargs=-1)
 @system_options
 def export(file: Path, speaker_ids: tuple[str, ...], **named: Any) -> None:
@@ -152,8 +153,8 @@ def export(file: Path, speaker_ids: tuple[str, ...], **named: Any) -> None:
       speakergmm speakers export team.safetensors
       speakergmm speakers export alice.safetensors alice
     """
-    from speakergmm.evaluation.answers_in_words import counted
     from speakergmm.files import check_apart
+    from speakergmm.names import counted
 
     check_apart(file, named_files(**{k: v for k, v in named.items() if k != "relevance_factor"}))
     verifier = load_verifier(**named)
@@ -173,7 +174,7 @@ def import_speakers(file: Path, replace: bool, **named: Any) -> None:
     Example:
       speakergmm speakers import team.safetensors --store other.db
     """
-    from speakergmm.evaluation.answers_in_words import counted
+    from speakergmm.names import counted
 
     verifier = load_verifier(**named)
     imported = verifier.store.import_from(file, replace=replace)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from speakergmm.cli.output_file import OutputFile
 from speakergmm.cli.scoring_options import calibration_option, cohort_option, relevance_option
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ list_option = click.option(
 )
 output_option = click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Of --list: CSV file to write, a line for each of its own.",
 )
 

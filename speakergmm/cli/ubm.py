@@ -19,6 +19,7 @@ from speakergmm.cli.console import (
     showing_progress,
     split_option,
 )
+from speakergmm.cli.output_file import OutputFile
 
 
 @click.group()
@@ -31,7 +32,7 @@ def ubm() -> None:
 @click.option(
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Model file to write (.safetensors).",
 )
 @audio_option

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 
 import pytest
 
@@ -49,6 +50,34 @@ def test_terminal_gets_a_bar_that_goes_away(monkeypatch):
         progress.bars.refresh()
     assert "features" in screen.getvalue()
     assert "10/10" in screen.getvalue()
+
+
+def test_what_is_quick_is_not_told(capsys):
+    with console.showing_progress(after_s=60.0) as progress:
+        progress.start("work", 3)
+        progress.advance()
+        progress.note("x")
+    assert capsys.readouterr().err == ""
+
+
+def test_what_takes_longer_is_told_with_what_was_done(capsys, monkeypatch):
+    told = threading.Event()
+    started = console.LogProgress.start
+
+    def start(log, task, total=None):
+        started(log, task, total)
+        told.set()
+
+    monkeypatch.setattr(console.LogProgress, "start", start)
+    with console.showing_progress(after_s=0.3) as progress:
+        progress.start("first")
+        progress.start("work", 1000)
+        progress.advance(400)
+        assert told.wait(10)
+        progress.advance(100)
+        assert progress.shown.done == 500
+        progress.start("last")
+    assert capsys.readouterr().err == "work (1,000) ...\n"
 
 
 def test_table_is_aligned(capsys):
