@@ -12,7 +12,10 @@ ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/method.md", "docs/evidence.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "docs/method.md", "docs/evidence.md", "docs/evaluation.md", "docs/interop.md"],
+)
 def test_examples_run_and_print_what_the_page_says(name, capsys):
     blocks = BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
     assert blocks
@@ -26,6 +29,13 @@ def test_examples_run_and_print_what_the_page_says(name, capsys):
 
 
 def test_links_within_the_repository_lead_somewhere():
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("recipes/**/*.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/**/*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_the_page_of_corpora_is_what_the_program_knows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import list_corpora
+
+    assert list_corpora.PAGE.read_text(encoding="utf-8") == list_corpora.page()

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -92,6 +93,10 @@ def shape_of(text: str) -> tuple[str, list[float]]:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the tour is for a Unix shell")
+@pytest.mark.skipif(
+    np.__version__.startswith("1."),
+    reason="the last digits of frames, and so the page, are of NumPy 2",
+)
 def test_the_tour_gives_what_the_page_shows(tmp_path):
     def compare(expected: str, printed: str) -> None:
         (shape, numbers), (found, values) = shape_of(expected), shape_of(printed)
