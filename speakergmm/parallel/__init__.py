@@ -75,7 +75,7 @@ def map_in_order(
     ----------
     function : callable
         On a cluster, one that can be pickled.
-    args
+    *args
         The same for all items: sent to a cluster once.
     jobs : int or Cluster, optional
         Threads of this process, or a cluster; default: the cores that the process may use.
