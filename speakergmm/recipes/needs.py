@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speakergmm.corpora.cohort_lists import length_s
+from speakergmm.corpora.cohort_lists import length_s, median_pool_s
 from speakergmm.parallel import available_cores
 from speakergmm.recipes.enrolled_models import needs_second_order
 
@@ -105,7 +105,7 @@ def estimate_needs(recipe: Recipe, lists: ExperimentLists, jobs: Jobs = None) ->
     stored_s = audio_s
     if method != "none":
         # The cohort's speech is cut anew out of the background.
-        stored_s += sum(lengths[u] for u in background)
+        stored_s += min(speakers * _cohort_s(recipe, lists), sum(lengths[u] for u in background))
     frames_bytes = frames_per_s * stored_s * n_features * FLOAT_BYTES
     return Needs(
         len(recordings),
@@ -116,9 +116,23 @@ def estimate_needs(recipe: Recipe, lists: ExperimentLists, jobs: Jobs = None) ->
         ALWAYS_BYTES
         + WORKER_BYTES * n_workers
         + TRIAL_BYTES * n_trials
-        + DOUBLE_BYTES * (n_cohort_scores + (width * speakers if method != "none" else 0)),
+        # The cohort's statistics, once more as they are written.
+        + DOUBLE_BYTES * (n_cohort_scores + (2 * width * speakers if method != "none" else 0)),
         ALWAYS_S + TRIAL_S * n_trials + work_s / n_workers,
     )
+
+
+def _cohort_s(recipe: Recipe, lists: ExperimentLists) -> float:
+    """Give the seconds of speech that a speaker of the cohort needs."""
+    config = recipe.settings.score_normalization
+    development = lists.protocols[recipe.head.development]
+    enrollment_s, test_s = (
+        asked if asked is not None else median_pool_s(pools, lists.utterances, lists.durations)
+        for asked, pools in (
+            (config.enrollment_s, development.enrollment), (config.test_s, development.tests),
+        )
+    )  # fmt: skip
+    return enrollment_s + config.tests_per_speaker * test_s
 
 
 def _products_of_a_side(settings: Settings, n_frames: float) -> float:
