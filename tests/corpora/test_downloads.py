@@ -1141,7 +1141,7 @@ def test_a_note_that_is_damaged_is_no_note(server, tiny, tmp_path):
 
 
 def test_two_runs_into_one_folder_are_kept_apart(server, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "_fetch", lambda *args: download_corpus(tiny, tmp_path))
+    monkeypatch.setattr(downloads, "fetch_unlocked", lambda *args: download_corpus(tiny, tmp_path))
     with pytest.raises(OutputError, match="another run works here"):
         download_corpus(tiny, tmp_path)
 
