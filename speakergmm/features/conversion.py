@@ -13,7 +13,7 @@ from speakergmm.errors import ConfigError, FrameError, MissingError
 from speakergmm.features.exported_files import exporting
 from speakergmm.features.htk_files import SUFFIX, read_htk_folder, write_htk
 from speakergmm.features.importing import import_frames
-from speakergmm.features.kaldi_archives import read_ark, read_scp, write_kaldi
+from speakergmm.features.kaldi_archives import WRITTEN_FILES, read_ark, read_scp, write_kaldi
 from speakergmm.features.kaldi_scripts import scp_entries
 from speakergmm.features.named_frames import checked, of_one_size
 from speakergmm.files import check_apart
@@ -65,7 +65,8 @@ def export_store(
     FrameError
         When an id cannot be a key there, or the name of a file.
     OutputError
-        When the files cannot be written, or HTK files would be beside others.
+        When the files cannot be written, are there and were not exported, or HTK files would be
+        beside others.
     """
     check_choice("to", to, TOOLKITS)
     # The order of Unicode is that of UTF-8's bytes, which Kaldi sorts by.
@@ -107,8 +108,8 @@ def convert_features(
     FrameError, MissingError
         When the source cannot be read; see its readers.
     OutputError
-        When the files cannot be written, would take the place of what is read, or HTK files would
-        be beside others.
+        When the files cannot be written, are there and were not exported, would take the place of
+        what is read, or HTK files would be beside others.
     """
     check_choice("to", to, TOOLKITS)
     source, output = Path(source), Path(output)
@@ -196,7 +197,7 @@ def _check_not_read(source: Path, output: Path) -> None:
     """Refuse to write archives over those that are read."""
     is_script = source.suffix == ".scp" and source.exists()
     read: Iterable[Path] = {entry.path for entry in scp_entries(source)} if is_script else ()
-    for name in ("feats.ark", "feats.scp"):
+    for name in WRITTEN_FILES:
         check_apart(output / name, [source, *read])
 
 
@@ -229,7 +230,7 @@ def write_htk_folder(
 ) -> tuple[int, int]:
     """Write a file ``<utterance_id>.htk`` for each utterance; all are there in the end, or none.
 
-    They take the place of those that were written into the folder before.
+    They take the place of the HTK files that were written into the folder before.
 
     Returns
     -------
@@ -247,7 +248,7 @@ def write_htk_folder(
     folder = Path(folder)
     seen: set[str] = set()
     n_frames = 0
-    with exporting(folder) as place:
+    with exporting(folder, SUFFIX) as place:
         for name, frames in of_one_size(checked(named), folder):
             _check_file_name(name)
             if name in seen:

@@ -1,4 +1,7 @@
-"""A folder of files, one for each utterance, that are there together or not at all."""
+"""Frames that were exported: what may be replaced of them, and what is of others.
+
+A mark beside them says which files of a folder an earlier export wrote; no others are replaced.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,18 @@ MARK_FILE, MARK = ".speakergmm-exported.json", "speakergmm-exported"
 
 
 @contextmanager
-def exporting(folder: Path) -> Iterator[Path]:
+def exporting(folder: Path, suffix: str) -> Iterator[Path]:
     """Give a place for files, which are moved into ``folder`` when the block succeeds.
 
-    They take the place of those that were moved there before, as a mark beside them says. Where the
-    block fails, the folder is left as it was. Hidden files are passed over.
+    They take the place of those of their ``suffix`` that were moved there before, as a mark beside
+    them says. Where the block fails, the folder is left as it was. Hidden files are passed over.
 
     Raises
     ------
     OutputError
         When the folder holds other files, or cannot be written to.
     """
-    own = _exported_before(folder)
+    own = [name for name in _exported_before(folder) if name.endswith(suffix)]
     _check_replaceable(folder, own)
     is_new = not folder.exists()
     # Within it, as what lies beside it may be another disk.
@@ -50,6 +53,34 @@ def exporting(folder: Path) -> Iterator[Path]:
             # What is not empty stays.
             with suppress(OSError):
                 folder.rmdir()
+
+
+def check_exported(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to write over files of some names that an export did not make.
+
+    Raises
+    ------
+    OutputError
+        Naming the first of them.
+    """
+    own = _exported_before(folder)
+    for name in names:
+        if name not in own and os.path.lexists(folder / name):
+            raise OutputError(
+                f"{folder / name}: exists, and was not made by `features export` or `features "
+                "convert`; choose another folder for the output"
+            )
+
+
+def mark_exported(folder: Path, names: Iterable[str]) -> None:
+    """Note that files of some names are an export's, which the next may replace.
+
+    Raises
+    ------
+    OutputError
+        When the mark cannot be written.
+    """
+    _write_mark(folder, (*_exported_before(folder), *names))
 
 
 def _move(temporary: Path, folder: Path, own: Iterable[str]) -> None:
@@ -73,8 +104,8 @@ def _check_replaceable(folder: Path, own: Iterable[str]) -> None:
     others = sorted(name for name in there.difference(own) if not name.startswith("."))
     if others:
         raise OutputError(
-            f"{folder / others[0]}: exists, and was not made by `features export` or `features "
-            "convert`; choose an empty folder, or a new one"
+            f"{folder / others[0]}: exists, and is no file of an earlier export of this kind; "
+            "choose an empty folder, or a new one"
         )
 
 

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.errors import FrameError, MissingError
+from speakergmm.features.exported_files import check_exported, mark_exported
 from speakergmm.features.kaldi_scripts import ScpEntry, scp_entries
 from speakergmm.features.named_frames import as_frames, checked, of_one_size
 from speakergmm.files import remove, writing
@@ -59,6 +60,9 @@ LAYOUTS = {
     b"CM2": _Layout(2, 0, 14, "<ii"),
     b"CM3": _Layout(1, 0, 14, "<ii"),
 }
+# What is written: the archive, and what says what is where in it.
+WRITTEN_FILES = ARCHIVE_FILE, SCRIPT_FILE = "feats.ark", "feats.scp"
+
 # An utterance's id in an archive is no longer than this.
 MAX_KEY_BYTES = 4096
 
@@ -234,8 +238,10 @@ def _kaldiio() -> Any:
 def write_kaldi(folder: Path | str, named: NamedFrames) -> tuple[int, int]:
     """Write an archive of float matrices and its script file: ``feats.ark`` and ``feats.scp``.
 
-    Both are there in the end, or neither is new. The script file names the archive by its full
-    path, as Kaldi wants it; a moved folder needs paths relative to it, which `read_scp` also takes.
+    Both are there in the end, or neither is new; those of an earlier export are replaced, as a mark
+    beside them says, and other files of the folder stay. The script file names the archive by its
+    full path, as Kaldi wants it; a moved folder needs paths relative to it, which `read_scp` also
+    takes.
 
     Parameters
     ----------
@@ -252,9 +258,11 @@ def write_kaldi(folder: Path | str, named: NamedFrames) -> tuple[int, int]:
         When an id has white space in it or comes twice, or frames are not as `as_frames` wants
         them, of one size.
     OutputError
-        When the files cannot be written.
+        When the files cannot be written, or are there and were not exported.
     """
-    ark, scp = Path(folder) / "feats.ark", Path(folder) / "feats.scp"
+    folder = Path(folder)
+    check_exported(folder, WRITTEN_FILES)
+    ark, scp = folder / ARCHIVE_FILE, folder / SCRIPT_FILE
     target = _place_of(ark)
     places: dict[str, int] = {}
     n_frames = 0
@@ -273,6 +281,8 @@ def write_kaldi(folder: Path | str, named: NamedFrames) -> tuple[int, int]:
             raise FrameError("there are no utterances to write; expected one or more")
         lines = (f"{name} {target}:{offset}\n" for name, offset in places.items())
         new_scp.write_text("".join(lines), encoding="utf-8", newline="\n")
+        # Before they get their names, so that a killed run leaves none that the next would refuse.
+        mark_exported(folder, WRITTEN_FILES)
         # A killed run must not leave an old script file beside a new archive.
         remove(scp.resolve())
     return len(places), n_frames

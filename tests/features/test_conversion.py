@@ -12,6 +12,7 @@ import pytest
 from speakergmm.errors import ConfigError, FrameError, OutputError
 from speakergmm.features.conversion import convert_features, write_htk_folder
 from speakergmm.features.htk_files import read_htk_folder
+from speakergmm.features.kaldi_archives import read_scp, write_kaldi
 
 ONES = np.ones((4, 2))
 
@@ -98,10 +99,35 @@ def test_a_folder_of_other_files_is_refused(tmp_path, other):
         '{"format": "speakergmm-exported", "files": ["a.htk", "../x.htk", 3]}'
     )
     before = files_of(tmp_path)
-    message = f"{other}: exists, and was not made by `features export` or `features convert`; choo"
+    message = f"{other}: exists, and is no file of an earlier export of this kind; choose an empty"
     with pytest.raises(OutputError, match=message):
         write_htk_folder(tmp_path, FRAMES.items(), 0.01)
     assert files_of(tmp_path) == before
+
+
+def test_archives_of_others_are_not_written_over(tmp_path):
+    for name in ("feats.ark", "feats.scp"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("of hours of work")
+        before = files_of(folder)
+        message = f"{name}: exists, and was not made by `features export` or `features convert`; ch"
+        with pytest.raises(OutputError, match=message):
+            write_kaldi(folder, FRAMES.items())
+        assert files_of(folder) == before
+
+
+def test_archives_that_were_exported_are_replaced_beside_other_files(tmp_path):
+    pytest.importorskip("kaldiio")
+    (tmp_path / "wav.scp").write_text("mine")
+    write_kaldi(tmp_path, FRAMES.items())
+    write_kaldi(tmp_path, [("c", ONES)])
+    assert list(dict(read_scp(tmp_path / "feats.scp"))) == ["c"]
+    assert (tmp_path / "wav.scp").read_text() == "mine"
+    # Of another kind they are not replaced: they may be what is read.
+    (tmp_path / "wav.scp").unlink()
+    with pytest.raises(OutputError, match=r"feats.ark: exists, and is no file of an earlier exp"):
+        convert_features(tmp_path / "feats.scp", tmp_path, "htk")
 
 
 def test_a_file_is_no_folder(tmp_path):

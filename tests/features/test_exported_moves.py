@@ -11,7 +11,7 @@ from speakergmm.features.exported_files import exporting
 
 
 def export(folder, text):
-    with exporting(folder) as place:
+    with exporting(folder, ".htk") as place:
         (place / "a.htk").write_text(text)
 
 

@@ -372,8 +372,8 @@ def test_places_that_cannot_be_written(tmp_path, matrices):
 
 
 def test_a_script_file_that_is_a_link_stays_one(tmp_path, matrices):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "real.scp").write_text("old x.ark:0\n")
+    write_kaldi(tmp_path / "out", [("old", matrices["utt1"])])
+    (tmp_path / "out/feats.scp").rename(tmp_path / "real.scp")
     (tmp_path / "out/feats.scp").symlink_to(tmp_path / "real.scp")
     write_kaldi(tmp_path / "out", matrices.items())
     assert (tmp_path / "out/feats.scp").is_symlink()
