@@ -12,12 +12,13 @@ from speakergmm.corpora.manifests import pool_speakers
 from speakergmm.corpora.protocols import Protocol
 from speakergmm.corpora.tables import format_table
 from speakergmm.corpora.text_files import writing_text
+from speakergmm.corpora.told_speakers import further_columns
 from speakergmm.corpora.trials import all_against_all
 from speakergmm.errors import ManifestError, OutputError
 from speakergmm.files import remove, write_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from speakergmm.corpora.manifests import Pools, Utterance, Utterances
     from speakergmm.corpora.trials import Trials
@@ -27,6 +28,8 @@ BACKGROUND, DEVELOPMENT, EVALUATION = "background", "development", "evaluation"
 UTTERANCES_FILE = "utterances.csv"
 MARK_FILE, MARK = "lists.json", "speakergmm-lists"
 SPLIT_FILES = ("enrollment.csv", "tests.csv", "trials.csv")
+
+TRIAL_COLUMNS = ("model_id", "test_id", "label")
 
 REQUIRED = ("utterance_id", "speaker_id", "path")
 # Written where any utterance has it.
@@ -205,6 +208,9 @@ def write_pools(path: Path | str, id_column: str, pools: Pools) -> None:
 def write_trials(path: Path | str, trials: Trials) -> None:
     """Write ``trials.csv``, plain or ``.gz``, one row a trial.
 
+    Where speakers are known by name, ``model_speaker`` and ``test_speaker`` follow, and then what
+    further columns the trials have.
+
     Raises
     ------
     OutputError
@@ -212,16 +218,14 @@ def write_trials(path: Path | str, trials: Trials) -> None:
     """
     import csv
 
+    further = further_columns(trials, TRIAL_COLUMNS)
+    cells = (
+        map(trials.model_ids.__getitem__, trials.model_index.tolist()),
+        map(trials.test_ids.__getitem__, trials.test_index.tolist()),
+        map((NONTARGET, TARGET).__getitem__, trials.is_target.tolist()),
+        *(map(column.cells.__getitem__, column.place.tolist()) for column in further),
+    )
     with writing_text(path) as text:
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["model_id", "test_id", "label"])
-        writer.writerows(trial_rows(trials))
-
-
-def trial_rows(trials: Trials) -> Iterator[tuple[str, str, str]]:
-    """Yield the trials as text: model, test, label."""
-    models, tests = trials.model_ids, trials.test_ids
-    labels = (NONTARGET, TARGET)
-    columns = (trials.model_index, trials.test_index, trials.is_target)
-    for model, test, is_target in zip(*(column.tolist() for column in columns), strict=True):
-        yield models[model], tests[test], labels[is_target]
+        writer.writerow([*TRIAL_COLUMNS, *(column.name for column in further)])
+        writer.writerows(zip(*cells, strict=True))

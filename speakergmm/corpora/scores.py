@@ -16,8 +16,9 @@ from speakergmm.corpora.tables import Problems, read_header
 from speakergmm.corpora.text_files import writing_text
 from speakergmm.corpora.told_speakers import (
     NOBODY,
-    SPEAKER_COLUMNS,
+    FurtherColumn,
     contradictions,
+    further_columns,
     speaker_fields,
     with_speakers_of,
 )
@@ -311,39 +312,17 @@ def write_scores(path: Path | str, scores: Scores) -> None:
     OutputError
         When it cannot be written.
     """
-    header = [*KNOWN_COLUMNS] if scores.llr is not None else [*KNOWN_COLUMNS[:-1]]
-    speakers = SPEAKER_COLUMNS if scores.trials.speaker_names else ()
-    further = {
-        name: column
-        for name, column in scores.trials.columns.items()
-        if name not in KNOWN_COLUMNS and name not in speakers
-    }
-    named = _speakers_by_name(scores.trials) if speakers else []
+    header = KNOWN_COLUMNS if scores.llr is not None else KNOWN_COLUMNS[:-1]
+    further = further_columns(scores.trials, KNOWN_COLUMNS)
     with writing_text(path) as text:
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*header, *speakers, *further])
+        writer.writerow([*header, *(column.name for column in further)])
         for begin in range(0, len(scores.trials), ROWS_WRITTEN):
             rows = slice(begin, begin + ROWS_WRITTEN)
-            writer.writerows(zip(*_cells(scores, named, further.values(), rows), strict=True))
+            writer.writerows(zip(*_cells(scores, further, rows), strict=True))
 
 
-def _speakers_by_name(trials: Trials) -> list[tuple[list[str], NDArray[np.int32]]]:
-    """Give the speaker of each model, then of each test, and which of them is in each trial."""
-    return [
-        (["" if n == NOBODY else trials.speaker_names[n] for n in speaker.tolist()], index)
-        for speaker, index in (
-            (trials.model_speaker, trials.model_index), (trials.test_speaker, trials.test_index),
-        )
-        if speaker is not None
-    ]  # fmt: skip
-
-
-def _cells(
-    scores: Scores,
-    speakers: Iterable[tuple[Sequence[str], NDArray[np.int32]]],
-    further: Iterable[Column],
-    rows: slice,
-) -> list[Iterable[str]]:
+def _cells(scores: Scores, further: Iterable[FurtherColumn], rows: slice) -> list[Iterable[str]]:
     trials = scores.trials
     numbers = [values for values in (scores.score, scores.llr) if values is not None]
     return [
@@ -351,6 +330,5 @@ def _cells(
         map(trials.test_ids.__getitem__, trials.test_index[rows].tolist()),
         [TARGET if is_target else NONTARGET for is_target in trials.is_target[rows].tolist()],
         *(map(repr, values[rows].tolist()) for values in numbers),
-        *(map(names.__getitem__, index[rows].tolist()) for names, index in speakers),
-        *(map(column.values.__getitem__, column.index[rows].tolist()) for column in further),
+        *(map(column.cells.__getitem__, column.place[rows].tolist()) for column in further),
     ]

@@ -1,16 +1,16 @@
-"""Who speaks in the models and tests of a list of trials, where its columns tell it by name."""
+"""What a list of trials tells beside ids and labels: who speaks, by name, and further columns."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from speakergmm.corpora.fields import NONTARGET, TARGET, UNREADABLE_LABEL, Names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -140,3 +140,31 @@ def with_speakers_of(trials: Trials, other: Trials) -> Trials:
         test_speaker=told(trials.test_ids, other.test_ids, other.test_speaker),
         speaker_names=other.speaker_names,
     )
+
+
+class FurtherColumn(NamedTuple):
+    """A column of a list that is written: its distinct cells, and which is in each trial (N,)."""
+
+    name: str
+    cells: Sequence[str]
+    place: NDArray[np.int32]
+
+
+def further_columns(trials: Trials, written: Collection[str]) -> list[FurtherColumn]:
+    """Give what else is known of trials, for a list that has the columns ``written`` already.
+
+    `SPEAKER_COLUMNS` come first, where speakers are known by name.
+    """
+    columns = []
+    if trials.speaker_names:
+        sides = (
+            (trials.model_speaker, trials.model_index),
+            (trials.test_speaker, trials.test_index),
+        )
+        for name, (speaker, index) in zip(SPEAKER_COLUMNS, sides, strict=True):
+            if speaker is not None:
+                told = ["" if n == NOBODY else trials.speaker_names[n] for n in speaker.tolist()]
+                columns.append(FurtherColumn(name, told, index))
+    taken = {*written, *(column.name for column in columns)}
+    rest = {name: column for name, column in trials.columns.items() if name not in taken}
+    return columns + [FurtherColumn(name, c.values, c.index) for name, c in rest.items()]

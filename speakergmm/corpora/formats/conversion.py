@@ -22,6 +22,7 @@ from speakergmm.corpora.formats.targets import Target, find_target
 from speakergmm.corpora.formats.trial_lists import ForeignTrials
 from speakergmm.corpora.lists import EVALUATION, Lists
 from speakergmm.corpora.manifests import AUDIO_SUFFIXES
+from speakergmm.corpora.told_speakers import further_columns
 from speakergmm.errors import MissingError, OutputError
 from speakergmm.files import check_apart
 
@@ -116,7 +117,8 @@ def convert(
     written = target.write(output, found, options)
     notes = (*found.notes, *written.notes)
     counts = _counts(found.content) if written.counts is None else written.counts
-    return Conversion(found.title, counts, notes, written.lost)
+    lost = written.lost if target.name == OWN else (*written.lost, *_columns_lost(found.content))
+    return Conversion(found.title, counts, notes, lost)
 
 
 def _kinds(kind: str, output: Path, target_format: str) -> tuple[str, ...]:
@@ -212,6 +214,16 @@ def _files(place: Path | None) -> Iterator[Path]:
     if place.is_dir():
         yield from (*place.glob("*.*"), *place.glob("*/*.csv"), *place.glob("*2*"))
         yield from (place / "segments", place / "trials")
+
+
+def _columns_lost(content: Lists | ForeignTrials) -> tuple[str, ...]:
+    """Name what columns tell of trials, which nobody's lists but ours have a place for."""
+    if isinstance(content, ForeignTrials):
+        every = [content.trials]
+    else:
+        every = [protocol.trials for protocol in content.protocols.values()]
+    names = dict.fromkeys(c.name for trials in every for c in further_columns(trials, ()))
+    return (f"columns of the trials beside ids and labels: {', '.join(names)}",) if names else ()
 
 
 def _counts(content: Lists | ForeignTrials) -> dict[str, int]:

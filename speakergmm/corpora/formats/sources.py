@@ -30,9 +30,11 @@ from speakergmm.corpora.formats.trial_lists import (
 from speakergmm.corpora.lists import EVALUATION, UTTERANCES_FILE, Lists
 from speakergmm.corpora.manifests import read_utterances
 from speakergmm.corpora.protocols import read_split
+from speakergmm.corpora.scores import read_extra_columns
 from speakergmm.corpora.tables import Problems, read_header
 from speakergmm.corpora.text_files import refuse_pipe
-from speakergmm.corpora.trials import read_pairs, read_trial_labels
+from speakergmm.corpora.told_speakers import SPEAKER_COLUMNS, speaker_fields
+from speakergmm.corpora.trials import read_pairs, read_trial_labels, read_trials
 from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from speakergmm.corpora.formats.names import Lengths
     from speakergmm.corpora.manifests import Utterances
+    from speakergmm.corpora.protocols import Protocol
 
 # What a source or a target holds.
 LISTS, TRIALS, SCORES = "lists", "trials", "scores"
@@ -209,12 +212,22 @@ def _read_own_lists(place: Path, options: Options) -> Found:
     splits = sorted(path.parent.name for path in file.parent.glob("*/trials.csv"))
     if options.split is not None:
         splits = [split for split in splits if split == options.split]
-    protocols = {split: read_split(file.parent, split, utterances) for split in splits}
+    protocols = {split: _own_protocol(file.parent, split, utterances) for split in splits}
     lists = Lists(utterances, protocols)
     if options.trials is None:
         return Found(lists, "lists of this program", (), begin)
     found = _with_trials(utterances, options.trials, options)
     return Found(found.content, "lists of this program", found.notes, begin)
+
+
+def _own_protocol(folder: Path, split: str, utterances: Utterances) -> Protocol:
+    """Read a split, and all that else stands in its trials."""
+    protocol, file = read_split(folder, split, utterances), folder / split / "trials.csv"
+    further = read_extra_columns(file)
+    if not further:
+        return protocol
+    speakers = protocol.model_speakers, protocol.test_speakers
+    return replace(protocol, trials=read_trials(file, *speakers, columns=further))
 
 
 def _read_kaldi(place: Path, options: Options) -> Found:
@@ -278,20 +291,25 @@ def read_enrollment(place: Path | None, audio: Path | None = None) -> Enrollment
 
 
 def _read_own_table(place: Path, options: Options) -> Found:
-    """Read our trials or scores, with labels or without."""
-    header = read_header(place)
+    found = _own_table(place)
+    what = "scores" if found.score is not None else "trials"
+    return _with_labels(found, place, f"{what} of this program", options)
+
+
+def _own_table(place: Path) -> ForeignTrials:
+    """Read our trials or scores, with labels or without, and all that else stands in them."""
+    header, further = read_header(place), read_extra_columns(place)
+    if set(SPEAKER_COLUMNS) <= set(further):
+        further = tuple(name for name in further if name not in SPEAKER_COLUMNS)
     if "score" not in header and "label" in header:
-        found = ForeignTrials(read_trial_labels(place), is_labelled=True)
-        return _with_labels(found, place, "trials of this program", options)
+        return ForeignTrials(read_trial_labels(place, columns=further), is_labelled=True)
     problems = Problems(place)
     required = {"score": Numbers()} if "score" in header else {}
-    form = Form(required, {"label": Labels(), "llr": Numbers()})
+    form = Form(required, {"label": Labels(), "llr": Numbers()}, further, joint=speaker_fields())
     trials, table = read_pairs(place, form, problems)
     problems.raise_if_any()
     arrays = table.arrays
-    found = ForeignTrials(trials, "label" in arrays, arrays.get("score"), arrays.get("llr"))
-    what = "scores" if found.score is not None else "trials"
-    return _with_labels(found, place, f"{what} of this program", options)
+    return ForeignTrials(trials, "label" in arrays, arrays.get("score"), arrays.get("llr"))
 
 
 def _read_foreign(place: Path, options: Options) -> Found:
@@ -326,7 +344,12 @@ def _known_as(found: ForeignTrials) -> str:
 
 def _with_labels(found: ForeignTrials, place: Path, title: str, options: Options) -> Found:
     if options.trials is not None:
-        key = read_trial_list(options.trials, models=found.trials.model_ids)
+        is_own = _is_own_trials(options.trials) or _is_own_scores(options.trials)
+        key = (
+            _own_table(options.trials)
+            if is_own
+            else read_trial_list(options.trials, models=found.trials.model_ids)
+        )
         found = with_key(found, key, str(place), str(options.trials))
         of_key = tuple(f"{options.trials}: {note}" for note in key.notes)
         return Found(found, title, (*found.notes, *of_key))

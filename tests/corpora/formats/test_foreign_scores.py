@@ -125,6 +125,41 @@ def test_scores_with_decimal_commas_are_told_to_be_that(write):
         read_trial_list(write("s", SCORES.replace(".", ",")))
 
 
+# --- what our lists say beside it ---
+
+
+TOLD = """\
+model_id,test_id,label,score,llr,model_speaker,test_speaker,sex
+m1,t1,target,1.5,2.5,ann,ann,f
+m1,t2,nontarget,-0.25,-1.5,ann,bob,m
+m2,t2,nontarget,0.5,0.25,,bob,m
+"""
+
+
+def test_who_speaks_and_further_columns_stay_in_our_own_scores(write, tmp_path):
+    convert(write("scores.csv", TOLD), tmp_path / "new.csv")
+    assert (tmp_path / "new.csv").read_text() == TOLD
+
+
+def test_a_key_of_ours_brings_who_speaks(write, tmp_path):
+    rows = [line.split(",") for line in TOLD.splitlines()]
+    key = write("key.csv", "".join(f"{','.join(r[:3] + r[5:])}\n" for r in rows))
+    source = write("scores.txt", "".join(f"{r[0]} {r[1]} {r[3]}\n" for r in rows[1:]))
+    done = convert(source, tmp_path / "scores.csv", options=Options(trials=key))
+    expected = "".join(f"{','.join(r[:4] + r[5:])}\n" for r in rows)
+    assert (tmp_path / "scores.csv").read_text() == expected
+    assert done.lost == ()
+    convert(key, tmp_path / "trials.csv")
+    assert (tmp_path / "trials.csv").read_text() == key.read_text()
+
+
+@pytest.mark.parametrize("form", ["nist", "sre", "bosaris"])
+def test_columns_that_other_lists_cannot_have_are_said(write, tmp_path, form):
+    done = convert(write("scores.csv", TOLD), tmp_path / "out", target_format=form)
+    text = "columns of the trials beside ids and labels: model_speaker, test_speaker, sex"
+    assert done.lost[-1] == text
+
+
 # --- out ---
 
 

@@ -452,6 +452,20 @@ def test_trials_of_our_own_lists_may_come_from_elsewhere(write, tmp_path):
     )
 
 
+def test_further_columns_of_our_own_trials_stay(write, tmp_path):
+    write("lists/utterances.csv", "utterance_id,speaker_id,path\na1,a,1.wav\nb1,b,3.wav\n")
+    write("lists/test/enrollment.csv", "model_id,utterance_id\nm,a1\n")
+    write("lists/test/tests.csv", "test_id,utterance_id\nt,b1\n")
+    trials = write(
+        "lists/test/trials.csv", "model_id,test_id,label,language\nm,t,nontarget,Tagalog\n"
+    )
+    done = convert(tmp_path / "lists", tmp_path / "new")
+    assert (tmp_path / "new/test/trials.csv").read_text() == trials.read_text()
+    assert done.lost == ()
+    done = convert(tmp_path / "lists", tmp_path / "list", target_format="nist")
+    assert done.lost[-1] == "columns of the trials beside ids and labels: language"
+
+
 def test_a_model_is_of_one_speaker(write, tmp_path):
     write(
         "lists/utterances.csv", "utterance_id,speaker_id,path\na1,a,1.wav\na2,a,2.wav\nb1,b,3.wav\n"
