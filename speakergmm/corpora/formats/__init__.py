@@ -5,6 +5,6 @@ A format that can be read is an entry of `sources.SOURCES`, one that can be writ
 """
 
 from speakergmm.corpora.formats.conversion import Conversion, convert
-from speakergmm.corpora.formats.sources import Options
+from speakergmm.corpora.formats.found import Options
 
 __all__ = ["Conversion", "Options", "convert"]

@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speakergmm.corpora.formats.assembling import assemble
-from speakergmm.corpora.formats.sources import (
-    LISTS,
-    OWN,
-    SOURCES,
-    TRIALS,
-    Found,
-    Options,
-    find_source,
-    read_enrollment,
-)
+from speakergmm.corpora.formats.found import LISTS, OWN, TRIALS, Found, Options
+from speakergmm.corpora.formats.sources import SOURCES, find_source
 from speakergmm.corpora.formats.targets import Target, find_target
 from speakergmm.corpora.formats.trial_lists import ForeignTrials
+from speakergmm.corpora.formats.trial_sources import read_enrollment
 from speakergmm.corpora.lists import EVALUATION, Lists
 from speakergmm.corpora.manifests import AUDIO_SUFFIXES
 from speakergmm.corpora.told_speakers import further_columns
@@ -131,9 +124,14 @@ def _kinds(kind: str, output: Path, target_format: str) -> tuple[str, ...]:
 
 def _assembled(found: Found, source: Path, options: Options) -> Found:
     """Make lists of trials."""
+    trials: ForeignTrials = found.content
     enrolled = read_enrollment(options.enroll, options.audio)
+    if enrolled is not None and not any(
+        s.name in trials.trials.test_ids for s in trials.sides.values()
+    ):
+        enrolled = enrolled.by_recordings()
     split = options.split or EVALUATION
-    lists, notes = assemble(found.content, str(source), split, enrolled=enrolled)
+    lists, notes = assemble(trials, str(source), split, enrolled=enrolled)
     if options.audio is None:
         notes = (*notes, PATHS_AS_LISTED)
     else:

@@ -16,15 +16,17 @@ from speakergmm.corpora.formats.sides import (
     EXPECTED_SIDE,
     NO_SIDE,
     Side,
-    called_by_files,
+    by_recordings,
+    called_as_known,
     refuse_alike,
+    renamed,
     side_column,
 )
 from speakergmm.corpora.tables import Problems
 from speakergmm.corpora.text_files import reading_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from speakergmm.corpora.manifests import Pools, Utterances
@@ -45,16 +47,22 @@ class Enrollment:
     utterances: Utterances = field(default_factory=dict)
 
     def among(self, utterances: Utterances) -> Enrollment:
-        """Call sides by their recordings, where it is these that are known."""
-        members = dict.fromkeys(member for pool in self.pools.values() for member in pool)
-        files = called_by_files(members, self.sides, frozenset(utterances))
-        if not files:
-            return self
-        pools = {
-            model: tuple(files.get(member, member) for member in pool)
-            for model, pool in self.pools.items()
-        }
-        return replace(self, pools=pools, sides={})
+        """Call utterances as they are known, such as sides by their recordings."""
+        names = called_as_known(self._members(), self.sides, frozenset(utterances))
+        return self._called(names, {}) if names else self
+
+    def by_recordings(self) -> Enrollment:
+        """Call sides by their recordings, where these are of one channel."""
+        names = by_recordings(self._members(), self.sides)
+        sides = {names.get(name, name): side for name, side in self.sides.items()}
+        return self._called(names, sides) if names else self
+
+    def _members(self) -> Iterable[str]:
+        return dict.fromkeys(member for pool in self.pools.values() for member in pool)
+
+    def _called(self, names: Mapping[str, str], sides: Mapping[str, Side]) -> Enrollment:
+        pools = {model: renamed(pool, names) for model, pool in self.pools.items()}
+        return replace(self, pools=pools, sides=sides)
 
 
 def read_enrollment_list(path: Path) -> Enrollment:

@@ -72,8 +72,13 @@ def find_manifests(source: Path) -> tuple[Path, Path]:
     return _pair(source)
 
 
+def is_json_lines(path: Path) -> bool:
+    """Tell by its name whether a file is of JSON lines, as manifests are."""
+    return path.name.endswith((".jsonl", ".jsonl.gz"))
+
+
 def _is_manifest(path: Path, kind: str) -> bool:
-    return kind in path.name and path.name.endswith((".jsonl", ".jsonl.gz"))
+    return kind in path.name and is_json_lines(path)
 
 
 def _pair(path: Path) -> tuple[Path, Path]:

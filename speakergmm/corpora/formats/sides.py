@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from speakergmm.corpora.manifests import AUDIO_SUFFIXES
 from speakergmm.corpora.pairs import in_order_of_appearance
 from speakergmm.errors import ManifestError, problem_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,6 +27,9 @@ NO_SIDE = -1
 
 CHANNELS = {"a": 0, "b": 1, "1": 0, "2": 1, "x": NO_SIDE}
 EXPECTED_SIDE = "a, b or x"
+
+# Of recordings in lists: of audio, and of the videos that it was taken from.
+FILE_SUFFIXES = frozenset({*AUDIO_SUFFIXES, ".m4a", ".mp4"})
 
 # A recording may be there with either side and with none.
 N_KINDS = len(LETTERS) + 1
@@ -124,15 +129,59 @@ def refuse_alike(path: Path, names: Iterable[str], sides: Mapping[str, Side]) ->
         raise ManifestError(problem_report(heading, alike))
 
 
-def called_by_files(
+def called_as_known(
     names: Iterable[str], sides: Mapping[str, Side], known: frozenset[str]
 ) -> dict[str, str]:
-    """Tell which names to change so that they are known: a side's for that of its recording.
+    """Tell which names to change so that they are known.
 
-    None are changed where more are known as they are, or where two would become one.
+    A file may be known without its suffix, as to Kaldi's recipes for NIST's evaluations, or with
+    ``-`` for the ``/`` of its folders, as to Kaldi's and Lhotse's for VoxCeleb; a side by its
+    recording, or with its letter behind it. None are changed where as many are known as they are,
+    or where two would become one.
     """
     names = list(names)
-    files = [sides[name].file if name in sides else name for name in names]
-    if len(set(files)) < len(names) or len(known & {*files}) <= len(known & {*names}):
-        return {}
-    return {name: file for name, file in zip(names, files, strict=True) if name != file}
+    best: dict[str, str] = {}
+    n_best = len(known.intersection(names))
+    if n_best == len(names) or not known:
+        return best
+    readings: tuple[Callable[[str], str], ...] = (str, _stem, _dashed)
+    for reading, with_letter in product(readings, (False, True)):
+        called = [_called(name, sides.get(name), reading, with_letter) for name in names]
+        n = len(known.intersection(called))
+        if n > n_best and len(set(called)) == len(called):
+            n_best = n
+            best = {old: new for old, new in zip(names, called, strict=True) if old != new}
+    return best
+
+
+def _called(name: str, side: Side | None, reading: Callable[[str], str], with_letter: bool) -> str:
+    if side is None:
+        return reading(name)
+    return f"{reading(side.file)}_{side.letter}" if with_letter else reading(side.file)
+
+
+def _stem(name: str) -> str:
+    """Leave a suffix of audio away."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and f"{dot}{suffix}".lower() in FILE_SUFFIXES else name
+
+
+def _dashed(name: str) -> str:
+    return _stem(name).replace("/", "-")
+
+
+def are_of_one_channel(sides: Mapping[str, Side]) -> bool:
+    """Tell whether all sides are ``a``, as in NIST's lists since 2016."""
+    return all(side.channel == 0 for side in sides.values())
+
+
+def by_recordings(names: Iterable[str], sides: Mapping[str, Side]) -> dict[str, str]:
+    """Call sides by their recordings, where these are of one channel; none where names clash."""
+    files = {name: side.file for name, side in sides.items() if name == side.name}
+    is_clear = are_of_one_channel(sides) and set(files.values()).isdisjoint(names)
+    return files if is_clear else {}
+
+
+def renamed(names: Iterable[str], new: Mapping[str, str]) -> tuple[str, ...]:
+    """Give names as they are called now."""
+    return tuple(new.get(name, name) for name in names)

@@ -5,93 +5,46 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from speakergmm.corpora.columns import Form
-from speakergmm.corpora.fields import Labels, Numbers
 from speakergmm.corpora.formats.assembling import assemble
-from speakergmm.corpora.formats.enrollment_lists import Enrollment, read_enrollment_list
+from speakergmm.corpora.formats.found import LISTS, OWN, SCORES, TRIALS, Found, Options
 from speakergmm.corpora.formats.kaldi import READ as KALDI_FILES
 from speakergmm.corpora.formats.kaldi import WAV, read_kaldi_folder
-from speakergmm.corpora.formats.lhotse import read_lhotse
+from speakergmm.corpora.formats.lhotse import is_json_lines, read_lhotse
 from speakergmm.corpora.formats.trial_forms import (
     ALIZE_RESULT,
     LABEL,
     SCORE,
-    TrialForm,
     detect_form,
     named_form,
 )
-from speakergmm.corpora.formats.trial_lists import (
-    ForeignTrials,
-    read_trial_list,
-    with_key,
+from speakergmm.corpora.formats.trial_lists import read_trial_list
+from speakergmm.corpora.formats.trial_sources import (
+    is_own_scores,
+    is_own_table,
+    is_own_trials,
+    own_table,
+    read_enrollment,
+    read_own_table,
+    read_table_as,
 )
 from speakergmm.corpora.lists import EVALUATION, UTTERANCES_FILE, Lists
 from speakergmm.corpora.manifests import read_utterances
 from speakergmm.corpora.protocols import read_split
 from speakergmm.corpora.scores import read_extra_columns
-from speakergmm.corpora.tables import Problems, read_header
+from speakergmm.corpora.tables import read_header
 from speakergmm.corpora.text_files import refuse_pipe
-from speakergmm.corpora.told_speakers import SPEAKER_COLUMNS, speaker_fields
-from speakergmm.corpora.trials import read_pairs, read_trial_labels, read_trials
+from speakergmm.corpora.trials import read_trials
 from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from speakergmm.corpora.formats.names import Lengths
+    from speakergmm.corpora.formats.enrollment_lists import Enrollment
+    from speakergmm.corpora.formats.trial_lists import ForeignTrials
     from speakergmm.corpora.manifests import Utterances
     from speakergmm.corpora.protocols import Protocol
-
-# What a source or a target holds.
-LISTS, TRIALS, SCORES = "lists", "trials", "scores"
-
-OWN = "speakergmm"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is said beside the place of the lists.
-
-    Parameters
-    ----------
-    trials : path, optional
-        A list of trials: those of the utterances that are read, or the labels of trials or scores.
-    enroll : path, optional
-        What makes each model: a Kaldi data folder whose speakers are the models, or a list.
-    audio : path, optional
-        Folder where relative paths begin.
-    split : str, optional
-        Whose trials are read or written.
-    columns : str, optional
-        The columns of a list of trials or scores, such as ``"test model label"``.
-    value : {"llr", "score"}
-        Which numbers of our score files are written; ratios are taken where there are some.
-    lengths : callable, optional
-        Path → sample rate, samples, channels, where recordings can be looked into.
-    """
-
-    trials: Path | None = None
-    enroll: Path | None = None
-    audio: Path | None = None
-    split: str | None = None
-    columns: str | None = None
-    value: str = "llr"
-    lengths: Lengths | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What was read: a value of its kind, what to call its format, and what is to be said of it.
-
-    ``begin`` is the folder where the paths of lists begin, where there is one.
-    """
-
-    content: Any
-    title: str
-    notes: tuple[str, ...] = ()
-    begin: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,29 +104,15 @@ def find_source(place: Path, name: str | None = None, columns: str | None = None
 def _is_own_lists(place: Path) -> bool:
     if place.is_dir():
         return (place / UTTERANCES_FILE).is_file()
-    return not _is_json(place) and "utterance_id" in read_header(place)
-
-
-def _is_own_trials(place: Path) -> bool:
-    header = [] if place.is_dir() or _is_json(place) else read_header(place)
-    return {"model_id", "test_id"}.issubset(header) and "score" not in header
-
-
-def _is_own_scores(place: Path) -> bool:
-    header = [] if place.is_dir() or _is_json(place) else read_header(place)
-    return {"model_id", "test_id", "score"}.issubset(header)
+    return not is_json_lines(place) and "utterance_id" in read_header(place)
 
 
 def _is_kaldi(place: Path) -> bool:
     return place.is_dir() and any((place / name).is_file() for name in KALDI_FILES[:3])
 
 
-def _is_json(place: Path) -> bool:
-    return place.name.endswith((".jsonl", ".jsonl.gz"))
-
-
 def _is_lhotse(place: Path) -> bool:
-    return any(map(_is_json, place.iterdir())) if place.is_dir() else _is_json(place)
+    return any(map(is_json_lines, place.iterdir())) if place.is_dir() else is_json_lines(place)
 
 
 def _has_scores(place: Path, name: str) -> bool:
@@ -255,12 +194,7 @@ def _with_trials(utterances: Utterances, trials: Path, options: Options) -> Foun
     """Put trials of these utterances together with them."""
     enrolled = read_enrollment(options.enroll, options.audio)
     every = {**enrolled.utterances, **utterances} if enrolled else utterances
-    found = read_trial_list(
-        trials,
-        models=enrolled.pools if enrolled else (),
-        utterances=every,
-        form=None if options.columns is None else named_form(trials, options.columns),
-    )
+    found = _trials_among(every, trials, enrolled, options.columns)
     if enrolled is not None:
         enrolled = enrolled.among(every)
         pools = enrolled.pools
@@ -271,96 +205,37 @@ def _with_trials(utterances: Utterances, trials: Path, options: Options) -> Foun
     return Found(assembled.lists, "", (*found.notes, *assembled.notes))
 
 
-def read_enrollment(place: Path | None, audio: Path | None = None) -> Enrollment | None:
-    """Read what makes each model, where there is a list or a Kaldi folder that says so.
-
-    Raises
-    ------
-    ManifestError
-        When it cannot be used.
-    """
-    if place is None:
-        return None
-    if not place.is_dir():
-        return read_enrollment_list(place)
-    utterances = read_kaldi_folder(place, audio).utterances
-    pools: dict[str, tuple[str, ...]] = {}
-    for name, utterance in utterances.items():
-        pools[utterance.speaker_id] = (*pools.get(utterance.speaker_id, ()), name)
-    return Enrollment(pools, utterances=utterances)
-
-
-def _read_own_table(place: Path, options: Options) -> Found:
-    found = _own_table(place)
-    what = "scores" if found.score is not None else "trials"
-    return _with_labels(found, place, f"{what} of this program", options)
-
-
-def _own_table(place: Path) -> ForeignTrials:
-    """Read our trials or scores, with labels or without, and all that else stands in them."""
-    header, further = read_header(place), read_extra_columns(place)
-    if set(SPEAKER_COLUMNS) <= set(further):
-        further = tuple(name for name in further if name not in SPEAKER_COLUMNS)
-    if "score" not in header and "label" in header:
-        return ForeignTrials(read_trial_labels(place, columns=further), is_labelled=True)
-    problems = Problems(place)
-    required = {"score": Numbers()} if "score" in header else {}
-    form = Form(required, {"label": Labels(), "llr": Numbers()}, further, joint=speaker_fields())
-    trials, table = read_pairs(place, form, problems)
-    problems.raise_if_any()
-    arrays = table.arrays
-    return ForeignTrials(trials, "label" in arrays, arrays.get("score"), arrays.get("llr"))
+def _trials_among(
+    utterances: Utterances, trials: Path, enrolled: Enrollment | None, columns: str | None
+) -> ForeignTrials:
+    """Read trials of which it is known what the names in them may be."""
+    if columns is None and is_own_table(trials):
+        return own_table(trials).called_as(utterances, () if enrolled else utterances)
+    return read_trial_list(
+        trials,
+        models=enrolled.pools if enrolled else (),
+        utterances=utterances,
+        form=None if columns is None else named_form(trials, columns),
+    )
 
 
 def _read_foreign(place: Path, options: Options) -> Found:
-    return _read_table(place, options, detect_form(place))
+    return read_table_as(place, options, detect_form(place))
 
 
 def _read_named(place: Path, options: Options) -> Found:
-    return _read_table(place, options, named_form(place, options.columns or ""))
+    return read_table_as(place, options, named_form(place, options.columns or ""))
 
 
 def _read_alize(place: Path, options: Options) -> Found:
-    return _read_table(place, options, detect_form(place, is_index=True))
-
-
-def _read_table(place: Path, options: Options, form: TrialForm) -> Found:
-    enrolled = read_enrollment(options.enroll, options.audio)
-    found = read_trial_list(place, models=enrolled.pools if enrolled else (), form=form)
-    what = "scores" if found.score is not None else "trials"
-    return _with_labels(found, place, f"{what}, {found.form}{_known_as(found)}", options)
-
-
-def _known_as(found: ForeignTrials) -> str:
-    form = found.form
-    if form is None:
-        return ""
-    if form.is_index:
-        return " (ALIZE)"
-    if form.has_header:
-        return " (NIST since 2016)"
-    return " (VoxCeleb)" if form.columns[0] == LABEL else ""
-
-
-def _with_labels(found: ForeignTrials, place: Path, title: str, options: Options) -> Found:
-    if options.trials is not None:
-        is_own = _is_own_trials(options.trials) or _is_own_scores(options.trials)
-        key = (
-            _own_table(options.trials)
-            if is_own
-            else read_trial_list(options.trials, models=found.trials.model_ids)
-        )
-        found = with_key(found, key, str(place), str(options.trials))
-        of_key = tuple(f"{options.trials}: {note}" for note in key.notes)
-        return Found(found, title, (*found.notes, *of_key))
-    return Found(found, title, found.notes)
+    return read_table_as(place, options, detect_form(place, is_index=True))
 
 
 # In the order in which they are tried.
 SOURCES = (
     Source(OWN, LISTS, _is_own_lists, _read_own_lists),
-    Source(OWN, SCORES, _is_own_scores, _read_own_table),
-    Source(OWN, TRIALS, _is_own_trials, _read_own_table),
+    Source(OWN, SCORES, is_own_scores, read_own_table),
+    Source(OWN, TRIALS, is_own_trials, read_own_table),
     Source("kaldi", LISTS, _is_kaldi, _read_kaldi),
     Source("lhotse", LISTS, _is_lhotse, _read_lhotse),
     Source("alize", TRIALS, _is_index, _read_alize),

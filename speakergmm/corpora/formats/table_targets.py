@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from speakergmm.corpora.formats.sources import Found, Options
+    from speakergmm.corpora.formats.found import Found, Options
     from speakergmm.corpora.formats.trial_lists import ForeignTrials
     from speakergmm.corpora.trials import Trials
 

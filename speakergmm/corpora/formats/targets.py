@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm.corpora.formats import table_targets as tables
 from speakergmm.corpora.formats import trial_writers as writers
+from speakergmm.corpora.formats.found import LISTS, OWN, SCORES, TRIALS, Found, Options
 from speakergmm.corpora.formats.kaldi import READ
 from speakergmm.corpora.formats.kaldi_writing import POOLS, check_kaldi_names, write_kaldi_folder
 from speakergmm.corpora.formats.lhotse_writing import (
@@ -16,7 +17,6 @@ from speakergmm.corpora.formats.lhotse_writing import (
 )
 from speakergmm.corpora.formats.marks import replacing
 from speakergmm.corpora.formats.names import Remarks
-from speakergmm.corpora.formats.sources import LISTS, OWN, SCORES, TRIALS, Found, Options
 from speakergmm.corpora.lists import SPLIT_FILES, UTTERANCES_FILE, Lists, write_lists
 from speakergmm.errors import AudioError, ConfigError, ManifestError
 

@@ -10,7 +10,14 @@ import numpy as np
 from speakergmm.corpora.fields import Names, Numbers
 from speakergmm.corpora.formats.plain_lists import note_if_comment, parted, read_plain
 from speakergmm.corpora.formats.sides import LETTERS as SIDE_LETTERS
-from speakergmm.corpora.formats.sides import Side, Sides, called_by_files, with_sides
+from speakergmm.corpora.formats.sides import (
+    Side,
+    Sides,
+    by_recordings,
+    called_as_known,
+    renamed,
+    with_sides,
+)
 from speakergmm.corpora.formats.trial_forms import (
     LABEL,
     MODEL,
@@ -21,15 +28,13 @@ from speakergmm.corpora.formats.trial_forms import (
     WordLabels,
     detect_form,
 )
-from speakergmm.corpora.pairs import match_trials, pair_codes, repeated_rows
-from speakergmm.corpora.scores import labelled
+from speakergmm.corpora.pairs import pair_codes, repeated_rows
 from speakergmm.corpora.tables import Problems
 from speakergmm.corpora.text_files import reading_text
 from speakergmm.corpora.trials import Trials
-from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -59,17 +64,28 @@ class ForeignTrials:
     notes: tuple[str, ...] = ()
     sides: Mapping[str, Side] = field(default_factory=dict)
 
-    def by_files(self, known: Collection[str]) -> ForeignTrials:
-        """Call sides by their recordings, where it is these that are known.
+    def called_as(self, tests: Collection[str], models: Collection[str] = ()) -> ForeignTrials:
+        """Call tests and models as they are known, where that is told by known ids."""
+        of_tests = called_as_known(self.trials.test_ids, self.sides, frozenset(tests))
+        of_models = called_as_known(self.trials.model_ids, {}, frozenset(models))
+        return self._called(of_tests, of_models) if of_tests or of_models else self
 
-        Only where no two would be called alike.
+    def by_recordings(self) -> ForeignTrials:
+        """Call sides by their recordings, in NIST's lists since 2016 where all are of one channel.
+
+        Before, the same list might have named the other side in another line.
         """
-        tests = self.trials.test_ids
-        files = called_by_files(tests, self.sides, frozenset(known))
-        if not files:
-            return self
-        sides = {files.get(name, name): side for name, side in self.sides.items()}
-        trials = replace(self.trials, test_ids=tuple(files.get(name, name) for name in tests))
+        is_recent = self.form is not None and self.form.has_header
+        names = by_recordings(self.trials.test_ids, self.sides) if is_recent else {}
+        return self._called(names, {}) if names else self
+
+    def _called(self, tests: Mapping[str, str], models: Mapping[str, str]) -> ForeignTrials:
+        trials = replace(
+            self.trials,
+            test_ids=renamed(self.trials.test_ids, tests),
+            model_ids=renamed(self.trials.model_ids, models),
+        )
+        sides = {tests.get(name, name): side for name, side in self.sides.items()}
         return replace(self, trials=trials, sides=sides)
 
 
@@ -94,8 +110,8 @@ def read_trial_list(
     Returns
     -------
     ForeignTrials
-        A test that is a side of a recording is called ``RECORDING_a`` or ``RECORDING_b``, unless it
-        is the recording that is known.
+        A test that is a side of a recording is called ``RECORDING_a`` or ``RECORDING_b``, unless
+        another of its names is known (see `called_as_known`).
 
     Raises
     ------
@@ -123,7 +139,8 @@ def read_trial_list(
     found = ForeignTrials(trials, is_labelled, arrays.get(SCORE), form=form)
     if form.has_sides:
         trials, sides = with_sides(path, trials, arrays[SIDE])
-        found = replace(found, trials=trials, sides=sides).by_files(utterances)
+        found = replace(found, trials=trials, sides=sides)
+    found = found.called_as(utterances, () if models else utterances)
     found, again = _without_repeats(found, lines, problems)
     return replace(found, notes=(*notes, *again))
 
@@ -243,60 +260,7 @@ def some_trials(found: ForeignTrials, chosen: NDArray[np.bool_]) -> ForeignTrial
         model_index=found.trials.model_index[chosen],
         test_index=found.trials.test_index[chosen],
         is_target=found.trials.is_target[chosen],
+        columns={name: c.take(np.flatnonzero(chosen)) for name, c in found.trials.columns.items()},
     )
     score = None if found.score is None else found.score[chosen]
     return replace(found, trials=trials, score=score)
-
-
-def with_key(found: ForeignTrials, key: ForeignTrials, name: str, key_name: str) -> ForeignTrials:
-    """Label trials by another list of the same ones.
-
-    Where it has model and test the other way round, it is turned; where one of the two names the
-    sides of recordings and the other the recordings, these it is.
-
-    Raises
-    ------
-    ManifestError
-        When the other list has no labels, or is not of the same trials.
-    """
-    if not key.is_labelled:
-        raise ManifestError(f"{key_name}: has no labels; expected a list of trials that has them")
-    readings = _readings(found, key)
-    alike = (r for r in readings if match_trials(r[0].trials, r[1].trials).is_whole)
-    found, key, is_turned = next(alike, (found, key, False))
-    notes = (f"{key_name} has model and test the other way round than {name}",) if is_turned else ()
-    trials = labelled(found.trials, key.trials, name, key_name, check=found.is_labelled)
-    return replace(
-        found,
-        trials=trials,
-        is_labelled=True,
-        notes=(*found.notes, *notes),
-        sides=found.sides or key.sides,
-    )
-
-
-def _readings(
-    found: ForeignTrials, key: ForeignTrials
-) -> Iterator[tuple[ForeignTrials, ForeignTrials, bool]]:
-    """Give the ways in which two lists may be of the same trials, and whether the key is turned."""
-    yield found, key, False
-    other = replace(key, trials=turned(key.trials), sides={})
-    yield found, other, True
-    if found.sides:
-        yield found.by_files(key.trials.test_ids), key, False
-        yield found.by_files(other.trials.test_ids), other, True
-    if key.sides:
-        yield found, key.by_files(found.trials.test_ids), False
-
-
-def turned(trials: Trials) -> Trials:
-    """Take the models for the tests, and the other way round."""
-    return replace(
-        trials,
-        model_ids=trials.test_ids,
-        test_ids=trials.model_ids,
-        model_index=trials.test_index,
-        test_index=trials.model_index,
-        model_speaker=trials.test_speaker,
-        test_speaker=trials.model_speaker,
-    )

@@ -64,9 +64,18 @@ def test_a_key_the_other_way_round(write, tmp_path):
     )
 
 
-def test_a_key_whose_header_says_the_other_way_round(write, tmp_path):
+def test_a_key_with_a_header_says_which_of_two_names_is_the_model(write, tmp_path):
+    turned = "".join(f"{t} {m} {score}\n" for m, t, score in map(str.split, SCORES.splitlines()))
+    options = Options(trials=write("key.txt", f"modelid segmentid targettype\n{KEY}"))
+    done = convert(write("scores.txt", turned), tmp_path / "scores.csv", options=options)
+    assert (tmp_path / "scores.csv").read_text() == OURS
+    assert done.notes == ("the second of the two names is the model, as known ids say",)
+
+
+def test_headers_that_contradict_each_other_are_said(write, tmp_path):
     options = Options(trials=write("key.txt", f"segmentid modelid targettype\n{KEY}"))
-    done = convert(write("scores.txt", SCORES), tmp_path / "scores.csv", options=options)
+    source = write("scores.txt", f"modelid segmentid LLR\n{SCORES}")
+    done = convert(source, tmp_path / "scores.csv", options=options)
     assert (tmp_path / "scores.csv").read_text() == OURS
     assert "has model and test the other way round than" in done.notes[-1]
 

@@ -128,7 +128,7 @@ def test_enrolled_models_that_trials_join_are_said(write, tmp_path):
 @pytest.mark.parametrize(
     ("models", "trials"),
     [("m x\n", "m x a nontarget\nm y b nontarget\nm z b target\n"),
-     ("modelid segmentid side\nm x a\n", "m x nontarget\nm z target\n")],
+     ("modelid segmentid side\nm x a\n", "m x target\nm z target\n")],
 )  # fmt: skip
 def test_a_side_is_part_of_its_recording(write, tmp_path, models, trials):
     options = Options(enroll=write("models", models))
@@ -197,8 +197,8 @@ def test_sides_of_tests_without_one_are_x(write, tmp_path):
     [("m x a 1.5\nm y a 2.5\n", "m x target\nm y nontarget\n", ("x", "y")),
      ("m x 1.5\nm y 2.5\n", "m x a target\nm y a nontarget\n", ("x", "y")),
      ("m x a 1.5\nm y a 2.5\n", "m x_a target\nm y_a nontarget\n", ("x_a", "y_a")),
-     ("m x a 1.5\nm y a 2.5\n", "segmentid modelid targettype\nm x target\nm y nontarget\n",
-      ("x", "y"))],
+     ("modelid segmentid side LLR\nm x a 1.5\nm y a 2.5\n",
+      "segmentid modelid targettype\nm x target\nm y nontarget\n", ("x", "y"))],
     ids=["scores alone", "key alone", "as ours", "turned"],
 )  # fmt: skip
 def test_a_key_may_name_recordings_where_scores_name_sides(write, tmp_path, scores, key, tests):
