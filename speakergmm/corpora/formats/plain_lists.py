@@ -71,6 +71,7 @@ def read_plain(
     problems: Problems,
     *,
     called: str,
+    further: Sequence[str] = (),
     commas: bool = False,
     header_lines: int = 0,
 ) -> Table:
@@ -79,7 +80,8 @@ def read_plain(
     Parameters
     ----------
     columns : sequence of str
-        What stands in the columns; those that are not in ``fields`` are passed over.
+        What stands in the columns; those that are not in ``fields`` are passed over, but for
+        the ``further`` ones, which are kept as they are.
     called : str
         What a person calls the columns.
     header_lines : int
@@ -93,7 +95,7 @@ def read_plain(
     with reading_text(path) as text:
         told = _Told(len(columns), called, commas, problems)
         chunks = _chunks(text, header_lines, told)
-        return table_of(columns, chunks, Form(fields), problems)
+        return table_of(columns, chunks, Form(fields, wanted=further), problems)
 
 
 class _Told(NamedTuple):

@@ -92,18 +92,22 @@ class TrialForm:
     """What the columns of a list are, in their order.
 
     ``is_ordered`` tells whether the list itself says which of two names is the model. Where
-    ``columns`` ends with `MODELS`, each line is a test with any number of models.
+    ``columns`` ends with `MODELS`, each line is a test with any number of models. ``further`` are
+    the columns that have but a name, by a header; empty for the others.
     """
 
     columns: tuple[str, ...]
     commas: bool = False
     has_header: bool = False
     is_ordered: bool = False
+    further: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Name the columns as a person would."""
         words = {column: word for word, column in COLUMN_WORDS.items()} | {MODELS: "model ..."}
-        return " ".join(words[column] for column in self.columns)
+        further = self.further or ("",) * len(self.columns)
+        named = zip(self.columns, further, strict=True)
+        return " ".join(name or words[column] for column, name in named)
 
     @property
     def is_index(self) -> bool:
@@ -183,7 +187,8 @@ def form_of(lines: Sequence[str], *, is_index: bool = False) -> TrialForm | None
     rows = [parted(line, commas=commas) for line in lines]
     with_header = _by_header(rows[0], rows[1:])
     if with_header is not None:
-        return TrialForm(with_header, commas, has_header=True, is_ordered=True)
+        further = _further(rows[0], with_header)
+        return TrialForm(with_header, commas, has_header=True, is_ordered=True, further=further)
     index = TrialForm((TEST, MODELS), commas, is_ordered=True) if is_index else None
     lengths = Counter(map(len, rows))
     # Of two lengths of which there are as many, the first line's.
@@ -223,6 +228,15 @@ def _by_header(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str
     )
     is_header = columns.count(MODEL) == 1 and columns.count(TEST) == 1
     return columns if is_header else None
+
+
+def _further(header: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    """Name the columns of a list with a header that are nothing else, each once."""
+    taken = {*COLUMN_WORDS.values(), *(name for name, n in Counter(header).items() if n > 1)}
+    return tuple(
+        name if column == UNUSED and name not in taken else ""
+        for name, column in zip(header, columns, strict=True)
+    )
 
 
 def _with_values(columns: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speakergmm.corpora.fields import Names, Numbers
+from speakergmm.corpora.fields import Column, Names, Numbers
 from speakergmm.corpora.formats.plain_lists import note_if_comment, parted, read_plain
 from speakergmm.corpora.formats.sides import LETTERS as SIDE_LETTERS
 from speakergmm.corpora.formats.sides import (
@@ -122,10 +122,11 @@ def read_trial_list(
     form = form or detect_form(path)
     problems = Problems(path)
     names = {MODEL: Names(), TEST: Names()}
+    further: Mapping[str, Column] = {}
     if form.is_index:
         arrays, lines = _read_index(path, names, problems, commas=form.commas)
     else:
-        arrays, lines = _read_columns(path, form, names, problems)
+        arrays, lines, further = _read_columns(path, form, names, problems)
     problems.raise_if_any()
     ids = {role: field.names for role, field in names.items()}
     turn, notes = _order(form, ids, frozenset(models), frozenset(utterances))
@@ -135,7 +136,7 @@ def read_trial_list(
         arrays[MODEL], arrays[TEST] = arrays[TEST], arrays[MODEL]
     is_labelled = LABEL in arrays
     is_target = arrays[LABEL] == 1 if is_labelled else np.zeros(len(arrays[MODEL]), dtype=bool)
-    trials = Trials(ids[MODEL], ids[TEST], arrays[MODEL], arrays[TEST], is_target)
+    trials = Trials(ids[MODEL], ids[TEST], arrays[MODEL], arrays[TEST], is_target, columns=further)
     found = ForeignTrials(trials, is_labelled, arrays.get(SCORE), form=form)
     if form.has_sides:
         trials, sides = with_sides(path, trials, arrays[SIDE])
@@ -147,15 +148,18 @@ def read_trial_list(
 
 def _read_columns(
     path: Path, form: TrialForm, names: dict[str, Names], problems: Problems
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.intp]]:
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.intp], Mapping[str, Column]]:
     fields: dict[str, Field] = {**names, LABEL: WordLabels(), SCORE: Numbers(), SIDE: Sides()}
     wanted = {role: field for role, field in fields.items() if role in form.columns}
+    further = form.further or ("",) * len(form.columns)
+    columns = [role or name for role, name in zip(form.columns, further, strict=True)]
     table = read_plain(
-        path, form.columns, wanted, problems,
+        path, columns, wanted, problems, further=tuple(filter(None, further)),
         called=str(form), commas=form.commas, header_lines=form.has_header,
     )  # fmt: skip
     blocks = [np.asarray(block) for block in table.line_blocks]
-    return table.arrays, np.concatenate(blocks) if blocks else np.empty(0, dtype=np.intp)
+    lines = np.concatenate(blocks) if blocks else np.empty(0, dtype=np.intp)
+    return table.arrays, lines, table.columns
 
 
 def _read_index(

@@ -112,3 +112,24 @@ def test_files_of_voxceleb_are_known_as_lhotse_and_kaldi_call_them(write, tmp_pa
     scores = write("scores", "id0-v-00001 id2-v-00001 1.5\nid0-v-00001 id1-v-00001 2.5\n")
     convert(scores, tmp_path / "scores.csv", options=options)
     assert read_scores(tmp_path / "scores.csv").trials.model_ids == ("id0-v-00001",)
+
+
+def test_further_columns_of_a_list_with_a_header_are_kept(write, tmp_path):
+    lines = KEY.splitlines()
+    rows = [f"{lines[0]}\tgender", *(f"{line}\tf" for line in lines[1:-1]), f"{lines[-1]}\tm"]
+    done = convert(write("key.tsv", "\n".join(rows)), tmp_path / "trials.csv")
+    assert done.read_as == "trials, model test side label gender (NIST since 2016)"
+    assert (tmp_path / "trials.csv").read_text() == (
+        "model_id,test_id,label,gender\n"
+        "m,x.sph,target,f\nn,x.sph,nontarget,f\nn,y.sph,nontarget,m\n"
+    )
+    options = Options(trials=tmp_path / "key.tsv")
+    convert(write("output.tsv", OUTPUT), tmp_path / "scores.csv", options=options)
+    scores = read_scores(tmp_path / "scores.csv", columns=["gender"])
+    assert scores.trials.columns["gender"].values == ("f", "m")
+    # What stands there twice is taken once, with the columns of the first.
+    source = write("twice.tsv", "\n".join([*rows, rows[1]]))
+    done = convert(source, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "trials.csv").read_text()
+    done = convert(source, tmp_path / "t.txt", target_format="nist")
+    assert done.lost == ("columns of the trials beside ids and labels: gender",)
