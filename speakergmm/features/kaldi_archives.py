@@ -185,7 +185,9 @@ def _binary(where: str, file: IO[bytes], start: int, beginning: bytes) -> NDArra
         with np.errstate(all="ignore"):
             found: NDArray[Any] = _kaldiio().read_matrix_or_vector(file)
     except (ValueError, AssertionError, IndexError, struct.error) as error:
-        raise FrameError(f"{where}: damaged ({error}); copy or extract it again") from None
+        # kaldiio's assertions are mute.
+        reason = str(error) or "not as Kaldi writes a matrix"
+        raise FrameError(f"{where}: damaged ({reason}); copy or extract it again") from None
     return found
 
 

@@ -95,7 +95,7 @@ def scp_entries(path: Path | str) -> list[ScpEntry]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingError(f"{path}: no such file; expected a Kaldi script file (.scp)") from None
     except UnicodeDecodeError:
