@@ -304,16 +304,34 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         joint = self._joint(X)
         return np.asarray(joint[:, 1] - joint[:, 0]) if len(self.classes_) == 2 else joint
 
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Log of the posterior probability (T, n_classes) of each class, in nats."""
+        joint = self._joint(X)
+        # Of the best class 0, so that no sum is lost below what a float can hold.
+        joint -= joint.max(axis=1, keepdims=True)
+        return np.asarray(joint - np.log(np.exp(joint).sum(axis=1, keepdims=True)))
+
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Posterior probability (T, n_classes) of each class."""
-        joint = self._joint(X)
-        joint = np.exp(joint - joint.max(axis=1, keepdims=True))
-        return np.asarray(joint / joint.sum(axis=1, keepdims=True))
+        return np.exp(self.predict_log_proba(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable class (T,) of each row."""
         best = self._joint(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that rows of classes in different places are not told apart where means move."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = self._is_of_moved_means()
+        return tags
+
+    def _more_tags(self) -> dict[str, bool]:
+        # Before scikit-learn 1.6.
+        return {"poor_score": self._is_of_moved_means()}
+
+    def _is_of_moved_means(self) -> bool:
+        return bool(self.adapt) and self.adapted_parameters != "all"
 
 
 def _trained(

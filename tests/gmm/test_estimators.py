@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
@@ -36,6 +36,7 @@ TRAINING = ("max_iterations", "tolerance", "variance_floor", "weight_floor")
         DiagonalGaussianMixture(),
         GMMClassifier(),
         GMMClassifier(2, adapt=True, adapted_parameters="all"),
+        GMMClassifier(2, adapt=True),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -188,6 +189,7 @@ def test_decisions_are_of_density_and_prior(blobs, adapt):
     joint = log_joint(model, frames)
     np.testing.assert_array_equal(model.decision_function(frames), joint)
     np.testing.assert_allclose(model.predict_proba(frames), softmax(joint, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(model.predict_log_proba(frames), log_softmax(joint, axis=1))
     np.testing.assert_array_equal(model.predict(frames), model.classes_[joint.argmax(axis=1)])
     np.testing.assert_allclose(model.class_prior_, np.bincount(labels[:250]) / 250)
     assert (model.ubm_ is None) == (not adapt)
