@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from speakergmm.corpora.manifests import Utterances
+    from speakergmm.corpora.formats.names import Lengths
+    from speakergmm.corpora.manifests import Utterance, Utterances
     from speakergmm.corpora.protocols import Protocol
 
 ENROLL, TRIALS_FILE = "enroll", "trials"
@@ -113,6 +114,7 @@ def _write_kaldi(place: Path, found: Found, options: Options) -> Remarks:
         return n_samples / rate if n_samples else None
 
     protocol, lost = _kaldi_protocol(lists, options.split)
+    lists = replace(lists, utterances=_without_only_channels(lists.utterances, lengths))
     utterances = _of_split(lists, protocol, options.split)
     # Before anything is taken away.
     check_kaldi_names(utterances)
@@ -132,6 +134,21 @@ def _write_kaldi(place: Path, found: Found, options: Options) -> Remarks:
         writers.write_trial_lines(place / TRIALS_FILE, trials, writers.MODEL_TEST)
         written = write_kaldi_folder(place, utterances, duration_s)
     return Remarks((*lost, *more, *written.lost), (*written.notes, *notes))
+
+
+def _without_only_channels(utterances: Utterances, lengths: Lengths | None) -> dict[str, Utterance]:
+    """Name no channel of a recording that has but one, as NIST's lists do: so Kaldi's is valid."""
+    first = {u.path for u in utterances.values() if u.channel == 0}
+
+    def is_only(path: Path) -> bool:
+        try:
+            return lengths is not None and lengths(path)[2] == 1
+        except AudioError:
+            return False
+
+    only = {path for path in first if is_only(path)}
+    return {n: replace(u, channel=None) if u.channel == 0 and u.path in only else u
+            for n, u in utterances.items()}  # fmt: skip
 
 
 def _kaldi_protocol(lists: Lists, split: str | None) -> tuple[Protocol | None, tuple[str, ...]]:

@@ -133,3 +133,15 @@ def test_further_columns_of_a_list_with_a_header_are_kept(write, tmp_path):
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "trials.csv").read_text()
     done = convert(source, tmp_path / "t.txt", target_format="nist")
     assert done.lost == ("columns of the trials beside ids and labels: gender",)
+
+
+def test_a_kaldi_folder_names_no_channel_of_a_recording_that_has_but_one(write, tmp_path):
+    options = Options(enroll=write("enrollment.tsv", ENROLLED))
+    convert(write("key.tsv", KEY), tmp_path / "lists", options=options)
+    of_one = Options(lengths=lambda path: (8000, 16000, 1 + (path.name == "y.sph")))
+    convert(tmp_path / "lists", tmp_path / "data", target_format="kaldi", options=of_one)
+    lines = (tmp_path / "data/segments").read_text().splitlines()
+    assert lines == ["e.sph e 0 2", "f.sph f 0 2", "x.sph x 0 2", "y.sph y 0 2 0"]
+    of_one = Options(lengths=lambda _: (8000, 16000, 1))
+    convert(tmp_path / "lists", tmp_path / "data", target_format="kaldi", options=of_one)
+    assert not (tmp_path / "data/segments").exists()
