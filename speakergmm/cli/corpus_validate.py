@@ -110,7 +110,7 @@ def _recordings(place: Path, audio: Path | None) -> Utterances | Iterable[Path]:
         return read_utterances(place, audio, must_exist=False)
     if audio is not None:
         raise click.UsageError("--audio is for a list; of a folder all recordings are checked.")
-    found = list(recordings_below(place))
+    found = list(recordings_below(place, even_unreadable=True))
     if not found:
         raise ManifestError(f"{place}: no recordings ({', '.join(AUDIO_SUFFIXES)}) in this folder")
     return found

@@ -68,7 +68,11 @@ def utterances_in_folder(folder: Path | str) -> dict[str, Utterance]:
 
 
 def recordings_below(
-    folder: Path, named: Path | None = None, suffixes: tuple[str, ...] = AUDIO_SUFFIXES
+    folder: Path,
+    named: Path | None = None,
+    suffixes: tuple[str, ...] = AUDIO_SUFFIXES,
+    *,
+    even_unreadable: bool = False,
 ) -> Iterator[Path]:
     """Yield the recordings in a folder and the folders in it, in the order of their paths.
 
@@ -81,29 +85,56 @@ def recordings_below(
         What the paths begin with. Default: the folder.
     suffixes : tuple of str
         What tells a recording. Default: those that can be read.
+    even_unreadable : bool
+        Yield also what has the name of a recording and is none that could be opened (a link that
+        leads nowhere, or round and round), and folders that cannot be looked into.
     """
     named = folder if named is None else named
-    return _recordings(folder, named, (folder.resolve(),), suffixes)
+    return _recordings(folder, named, (folder.resolve(),), suffixes, even_unreadable)
 
 
 def _recordings(
-    place: Path | str, named: Path, entered: tuple[Path, ...], suffixes: tuple[str, ...]
+    place: Path | str,
+    named: Path,
+    entered: tuple[Path, ...],
+    suffixes: tuple[str, ...],
+    even_unreadable: bool,
 ) -> Iterator[Path]:
     """Go through a folder; ``entered`` are the folders that links led to on the way."""
     try:
         with os.scandir(place) as found:
             entries = sorted(found, key=attrgetter("name"))
     except OSError:
+        if even_unreadable:
+            yield named
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             way = _way_on(entry, place, entered) if entry.is_symlink() else entered
             if way:
-                yield from _recordings(entry.path, named / entry.name, way, suffixes)
-        elif entry.name.lower().endswith(suffixes) and entry.is_file():
+                yield from _recordings(
+                    entry.path, named / entry.name, way, suffixes, even_unreadable
+                )
+        elif entry.name.lower().endswith(suffixes) and (_is_file(entry) or even_unreadable):
             yield named / entry.name
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether something is a folder, or a link to one; nothing that cannot be told is."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself, or into a folder that may not be searched.
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _way_on(

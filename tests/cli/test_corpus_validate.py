@@ -129,6 +129,23 @@ def test_a_folder_is_walked(cli, folder):
     assert answer.out.startswith("recordings   3, all usable\nlength ")
 
 
+def test_links_that_lead_nowhere_are_named_and_the_rest_is_checked(cli, folder):
+    (folder / "ann" / "gone.wav").symlink_to("nowhere.wav")
+    (folder / "bob" / "self.wav").symlink_to("self.wav")
+    (folder / "round").symlink_to("round")
+    answer = cli("corpus", "validate", folder, "--quiet")
+    assert (answer.status, answer.err) == (1, "error: 2 of 5 recordings cannot be used\n")
+    _, missing, undecodable = answer.out.split("\n\n")
+    assert missing.splitlines() == [
+        "error: not found: 1",
+        f"  {folder / 'ann/gone.wav'}: no such file; expected a recording",
+    ]
+    assert undecodable.splitlines() == [
+        "error: cannot be decoded: 1",
+        f"  {folder / 'bob/self.wav'}: cannot be read (Too many levels of symbolic links)",
+    ]
+
+
 def test_the_twins_for_programs_have_every_file(cli, folder, tmp_path):
     (folder / "ann" / "2.wav").unlink()
     output = tmp_path / "new" / "report.csv"

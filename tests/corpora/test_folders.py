@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -73,6 +74,28 @@ def test_links_are_followed_but_not_round_and_round(write, tmp_path):
     names = ["ann/1.wav", "ann/2.wav", "ann/3.wav", "bob/1.wav"]
     assert [*recordings_below(corpus)] == [corpus / name for name in names]
     assert [*recordings_below(corpus, Path())] == [Path(name) for name in names]
+
+
+def test_what_cannot_be_read_stops_nothing(write, tmp_path, monkeypatch):
+    for name in ("ann/1.wav", "closed/2.wav", "zoe/3.wav"):
+        write(name)
+    (tmp_path / "ann/self.wav").symlink_to("self.wav")
+    (tmp_path / "ann/gone.wav").symlink_to("nowhere.wav")
+    (tmp_path / "here").symlink_to("there")
+    (tmp_path / "there").symlink_to("here")
+    look = os.scandir
+
+    def scandir(place):
+        if Path(place).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return look(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    good = ["ann/1.wav", "zoe/3.wav"]
+    assert [*recordings_below(tmp_path, Path())] == [Path(name) for name in good]
+    every = ["ann/1.wav", "ann/gone.wav", "ann/self.wav", "closed", "zoe/3.wav"]
+    found = recordings_below(tmp_path, Path(), even_unreadable=True)
+    assert [*found] == [Path(name) for name in every]
 
 
 def test_recordings_beside_the_folders_are_named(write, tmp_path):

@@ -12,9 +12,11 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speakergmm.corpora.folders import is_folder
 from speakergmm.corpora.known.corpus import Archive, KnownCorpus, KnownProtocol, Scanned
 from speakergmm.corpora.known.held_out import (
     PairScheme,
@@ -119,10 +121,8 @@ def _look_through(folder: Path) -> _Found:
     for _ in range(MAX_DEPTH + 1):
         further: list[Path] = []
         for place in level:
-            for entry in sorted(os.scandir(place), key=lambda entry: entry.name):
-                if entry.name.startswith("."):
-                    continue
-                if not entry.is_dir():
+            for entry in _entries(place):
+                if not is_folder(entry):
                     found.files.setdefault(entry.name, Path(entry.path))
                 elif SPEAKER.fullmatch(entry.name):
                     found.speakers.setdefault(entry.name, []).append(Path(entry.path))
@@ -135,6 +135,16 @@ def _look_through(folder: Path) -> _Found:
         if (beside / name).is_file():
             found.files.setdefault(name, beside / name)
     return found
+
+
+def _entries(place: Path) -> list[os.DirEntry[str]]:
+    """Give what is in a folder and not hidden, sorted; nothing of one that cannot be read."""
+    try:
+        with os.scandir(place) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".")]
+    except OSError:
+        return []
+    return sorted(entries, key=attrgetter("name"))
 
 
 def _utterances(

@@ -102,6 +102,11 @@ def test_the_lists_may_lie_beside_the_folder(copy):
     assert not [note for note in prepared.notes if "sex" in note]
 
 
+def test_a_link_that_leads_nowhere_is_passed_over(copy):
+    (copy / "round").symlink_to("round")
+    assert [c.speakers for c in prepare(copy).splits] == [6, 6, 3]
+
+
 def test_a_link_that_leads_back_is_not_followed(copy):
     (copy / "wav/loop").symlink_to("../..")
     (copy / "wav/again").symlink_to(copy / "wav" / A)
