@@ -122,11 +122,12 @@ ASVSPOOF2019_LA = KnownCorpus(
         )
     },
     archives=(
-        # The size as those who fetched it tell.
+        # Size and MD5 as Edinburgh DataShare tells them, quoted alike by many who fetched it.
         Archive(
             "https://datashare.ed.ac.uk/bitstream/handle/10283/3336/LA.zip",
             "la",
-            about_bytes=7_000_000_000,
+            7_640_952_520,
+            "md5:30c98f11d8b2bc21f2c257bfd78bb5c5",
         ),
     ),
 )

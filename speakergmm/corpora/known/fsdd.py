@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from speakergmm.corpora.known.corpus import Archive, KnownCorpus, KnownProtocol, Scanned
 from speakergmm.corpora.known.drawing import Scheme
-from speakergmm.corpora.known.layout import Passed, home_of, named_as, optional_table, recordings
+from speakergmm.corpora.known.layout import (
+    Passed,
+    home_of,
+    named_as,
+    optional_table,
+    recordings,
+    without_sex,
+)
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.corpora.tables import read_text
 from speakergmm.errors import ManifestError
@@ -45,7 +52,7 @@ def scan(folder: Path) -> Scanned:
         utterances[path.stem] = Utterance(
             path.stem, speaker, path, session_id=speaker, sex=sexes.get(speaker, "")
         )
-    return Scanned(utterances, (*notes, *passed.notes()))
+    return Scanned(utterances, (*notes, *without_sex(utterances, table), *passed.notes()))
 
 
 def _sexes(table: Path) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """VCTK (Yamagishi, Veaux & MacDonald): 110 speakers read 400 sentences each, in one booth.
 
 Both versions: 0.92 has two microphones and pauses trimmed, 0.80 the first microphone alone. Counts
-and size of 0.92 are those of TensorFlow Datasets, its MD5 that of torchaudio; two speakers
+and size of 0.92 are those of TensorFlow Datasets, its SHA-256 that of torchaudio; two speakers
 (p280, p315) lack the second microphone.
 """
 

@@ -1,8 +1,12 @@
 """VoxCeleb1 (Nagrani, Chung & Zisserman 2017): celebrities in videos, and its three trial lists.
 
 Numbers of trials, utterances and hours are those of the authors' lists as counted by others
-(PaddleSpeech, examples/voxceleb/README.md). The test speakers of the list O are the 40 whose names
-begin with E, id10270 to id10309. Speakers of VoxCeleb1 are id1..., those of VoxCeleb2 id0....
+(PaddleSpeech, examples/voxceleb/README.md); MD5 of the lists are those of PaddleSpeech
+(dataset/voxceleb/voxceleb1.py), of the cleaned ones those of Kiwano too. OpenSLR's page 49 has the
+original list O as voxceleb1_test_v2.txt, which Kaldi and s3prl use: by its MD5 in Kiwano it is
+veri_test.txt, and s3prl counts 37,720 trials in it. The test speakers of the list O are the 40
+whose names begin with E, id10270 to id10309. Speakers of VoxCeleb1 are id1..., those of VoxCeleb2
+id0....
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from speakergmm.corpora.folders import is_folder
 from speakergmm.corpora.known.corpus import Archive, KnownCorpus, KnownProtocol, Scanned
@@ -68,17 +72,29 @@ DEVELOPMENT_SCHEME = PairScheme()
 BACKGROUND_UTTERANCES = 10
 
 META_PAGE = "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/meta/"
+
+
+class TrialList(NamedTuple):
+    """An official list: what files of it are called, how many trials it has, its MD5."""
+
+    names: tuple[str, ...]
+    n_trials: int
+    md5: str
+
+
 LISTS = {
-    "o": ("veri_test2.txt", "voxceleb1_test_v2.txt"),
-    "o_original": ("veri_test.txt",),
-    "e": ("list_test_all2.txt",),
-    "e_original": ("list_test_all.txt",),
-    "h": ("list_test_hard2.txt",),
-    "h_original": ("list_test_hard.txt",),
+    "o": TrialList(("veri_test2.txt",), 37_611, "b73110731c9223c1461fe49cb48dddfc"),
+    "o_original": TrialList(
+        ("veri_test.txt", "voxceleb1_test_v2.txt"), 37_720, "29fc7cc1c5d59f0816dc15d6e8be60f7"
+    ),
+    "e": TrialList(("list_test_all2.txt",), 579_818, "a53e059deb562ffcfc092bf5d90d9f3a"),
+    "e_original": TrialList(("list_test_all.txt",), 581_480, "b9ecf7aa49d4b656aa927a8092844e4a"),
+    "h": TrialList(("list_test_hard2.txt",), 550_894, "857790e09d579a68eb2e339a090343c8"),
+    "h_original": TrialList(("list_test_hard.txt",), 552_536, "21c341b6b2168eea2634df0fb4b8fff1"),
 }
 
-# Lines of the lists and tables, and the characters of one: for a rough size of what is fetched.
-N_TRIALS = (37_611, 37_720, 579_818, 581_480, 550_894, 552_536)
+# Lines of the tables, and the characters of one, there and in the lists: for a rough size of what
+# is fetched.
 N_SPEAKERS = (1_251, 6_112)
 LINE_LENGTH = 62
 
@@ -131,7 +147,7 @@ def _look_through(folder: Path) -> _Found:
                     further.append(Path(entry.path))
         level = further
     beside = folder.absolute().parent
-    for name in (*META.values(), *chain.from_iterable(LISTS.values())):
+    for name in (*META.values(), *chain.from_iterable(known.names for known in LISTS.values())):
         if (beside / name).is_file():
             found.files.setdefault(name, beside / name)
     return found
@@ -281,19 +297,23 @@ def _with_trials(
 
 def _official(utterances: Utterances, folder: Path, protocol: str) -> Made:
     files = _look_through(folder).files
-    names = LISTS[protocol]
-    place = next((files[name] for name in names if name in files), None)
+    known = LISTS[protocol]
+    place = next((files[name] for name in known.names if name in files), None)
     if place is None:
         what = (
             f"the official trials of protocol {protocol!r}: get them with `speakergmm corpus "
             "download voxceleb1 FOLDER --part trials`, or from the corpus's page"
         )
-        place = need(folder, names[0], what)
+        place = need(folder, known.names[0], what)
     pairs = read_pair_list(
         place, EXAMPLE, label_at=0, model_id_of=_utterance_id, test_id_of=_utterance_id
     )
     pools = single_pools(utterances)
-    return protocol_of_pairs(pairs, pools, pools, utterances)
+    made = protocol_of_pairs(pairs, pools, pools, utterances)
+    if len(pairs) == known.n_trials:
+        return made
+    other = f"{place.name} has {len(pairs):,} trials, where the published list has "
+    return made._replace(notes=(f"{other}{known.n_trials:,}", *made.notes))
 
 
 def _utterance_id(listed: str) -> str:
@@ -354,12 +374,20 @@ VOXCELEB1 = KnownCorpus(
             "h_original", "list H of 2018: 276,270 target + 276,266 nontarget trials"
         ),
     },
-    archives=tuple(
-        Archive(f"{META_PAGE}{name}", "trials", about_bytes=n_lines * LINE_LENGTH)
-        for name, n_lines in (
-            *zip((names[0] for names in LISTS.values()), N_TRIALS, strict=True),
-            *zip(META.values(), N_SPEAKERS, strict=True),
-        )
+    archives=(
+        *(
+            Archive(
+                f"{META_PAGE}{known.names[0]}",
+                "trials",
+                digest=f"md5:{known.md5}",
+                about_bytes=known.n_trials * LINE_LENGTH,
+            )
+            for known in LISTS.values()
+        ),
+        *(
+            Archive(f"{META_PAGE}{name}", "trials", about_bytes=n_lines * LINE_LENGTH)
+            for name, n_lines in zip(META.values(), N_SPEAKERS, strict=True)
+        ),
     ),
     how_to_get="the lists: speakergmm corpus download voxceleb1 FOLDER --part trials. The "
     "recordings by request on the page above or on https://mm.kaist.ac.kr/datasets/voxceleb: "

@@ -79,3 +79,12 @@ def test_too_few_speakers_are_said(tmp_path):
     folder = touch(tmp_path / "fsdd", [n for n in recordings(20) if "theo" in n or "lucas" in n])
     with pytest.raises(ManifestError, match="0 speakers for development; expected 2 or more"):
         prepare_corpus(known_corpus("fsdd"), folder, tmp_path / "lists")
+
+
+def test_speakers_whom_the_table_lacks_are_counted(copy):
+    # As in the repository, where lucas came without an entry.
+    table = (copy / "metadata.py").read_text().replace("'lucas'", "'somebody'")
+    write(copy, "metadata.py", table)
+    assert known_corpus("fsdd").scan(copy).notes == (
+        "metadata.py does not tell the sex of 1 speaker, such as lucas",
+    )

@@ -89,7 +89,7 @@ def test_another_seed_holds_out_others_and_the_same_seed_the_same(copy):
 def test_the_parts_may_lie_in_one_folder_or_in_two(tmp_path, dev, test):
     touch(tmp_path, [f"{dev}/{name}".lstrip("/") for name in recordings(DEV)])
     touch(tmp_path, [f"{test}/{name}".lstrip("/") for name in recordings(TEST, ".flac")])
-    write(tmp_path, "meta/voxceleb1_test_v2.txt", TRIALS)
+    write(tmp_path, "meta/veri_test2.txt", TRIALS)
     prepared = prepare_corpus(known_corpus("voxceleb1"), tmp_path, tmp_path / "lists")
     assert [c.speakers for c in prepared.splits] == [6, 6, 3]
     assert any(note.startswith("vox1_meta.csv is not there: sexes") for note in prepared.notes)
@@ -169,6 +169,16 @@ def test_voxceleb2_that_is_not_converted_is_named(copy):
         prepare(copy, "h")
 
 
+def test_the_list_of_openslr_is_the_original_one(copy):
+    (copy / "veri_test2.txt").rename(copy / "voxceleb1_test_v2.txt")
+    prepared = prepare(copy, "o_original")
+    assert prepared.splits[2].target + prepared.splits[2].nontarget == 5
+    note = "voxceleb1_test_v2.txt has 5 trials, where the published list has 37,720"
+    assert note in prepared.notes
+    with pytest.raises(ManifestError, match=r"veri_test2.txt: missing"):
+        prepare(copy, "o")
+
+
 def test_a_missing_list_is_named_with_how_to_get_it(copy):
     with pytest.raises(ManifestError, match=r"veri_test.txt: missing.*--part trials"):
         prepare(copy, "o_original")
@@ -201,6 +211,7 @@ def test_trials_that_cannot_be_used_are_left_out_and_said(copy):
     prepared = prepare(copy)
     assert (prepared.splits[2].target, prepared.splits[2].nontarget) == (1, 3)
     assert [note.split(", such")[0] for note in prepared.notes[2:]] == [
+        "veri_test2.txt has 7 trials, where the published list has 37,611",
         "1 of the 7 trials of veri_test2.txt left out: a recording is not there",
         "1 of the 7 trials of veri_test2.txt left out: they stand there before",
         "1 of the 7 trials of veri_test2.txt left out: both sides are the same recording",
