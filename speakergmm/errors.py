@@ -76,7 +76,7 @@ class DownloadError(SpeakerGMMError, OSError):
 
 
 class WorkerError(SpeakerGMMError, RuntimeError):
-    """Workers on other machines cannot be reached, or were lost."""
+    """Workers, on other machines or processes on this one, cannot be reached, or were lost."""
 
 
 class MissingError(SpeakerGMMError, LookupError):

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import itertools
+import math
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from speakergmm.errors import ConfigError
+from speakergmm.errors import ConfigError, WorkerError
 from speakergmm.parallel import (
     available_cores,
     map_in_order,
+    map_in_processes,
     single_threaded_libraries,
     sum_in_order,
     tree_sum,
 )
+from speakergmm.parallel.processes import AT_ONCE
 
 JOBS = [1, 2, 4]
 # Only a failing test waits so long.
@@ -315,3 +324,79 @@ def test_blas_is_set_free_after_an_error():
 
 def test_there_is_a_core_to_work_on():
     assert available_cores() >= 1
+
+
+# --- processes ---
+
+
+def test_processes_give_the_results_in_the_order_of_the_items():
+    items = [number / 7 for number in range(50)]
+    for jobs in (1, 2):
+        assert list(map_in_processes(math.sqrt, items, jobs=jobs)) == [*map(math.sqrt, items)]
+    assert list(map_in_processes(math.sqrt, [], jobs=2)) == []
+
+
+def test_an_error_in_a_process_is_raised_and_nothing_is_left_running():
+    before = {*multiprocessing.active_children()}
+    results = map_in_processes(math.sqrt, [1.0] * 40 + [-1.0] + [1.0] * 400, jobs=2)
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+        list(results)
+    wait_for_end_of({*multiprocessing.active_children()} - before)
+
+
+def test_processes_take_a_bounded_number_of_items_and_end_with_who_wanted_them():
+    before = {*multiprocessing.active_children()}
+    supply = Counted()
+    results = map_in_processes(math.sqrt, supply, jobs=2)
+    assert next(results) == 0.0
+    assert supply.n_taken <= 2 * 2 * AT_ONCE
+    results.close()
+    wait_for_end_of({*multiprocessing.active_children()} - before)
+
+
+def wait_for_end_of(processes):
+    for process in processes:
+        process.join(PATIENCE_S)
+        assert not process.is_alive()
+
+
+def test_a_process_that_is_killed_is_one_clear_error():
+    with pytest.raises(WorkerError, match=r"was killed, .* fewer than 2 --jobs"):
+        list(map_in_processes(os._exit, [9], jobs=2))
+
+
+def test_fewer_than_one_process_is_refused():
+    with pytest.raises(ConfigError, match="jobs is 0; expected 1 or more workers"):
+        list(map_in_processes(math.sqrt, [1.0], jobs=0))
+
+
+SLOW = """
+import time
+from speakergmm.parallel import map_in_processes
+if __name__ == "__main__":
+    print("begun", flush=True)
+    list(map_in_processes(time.sleep, [0.05] * 10_000, jobs=2))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals to a group of processes")
+@pytest.mark.parametrize("after_s", [0.0, 0.4, 1.5])
+def test_ctrl_c_is_left_to_the_one_who_started_the_processes(tmp_path, after_s):
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW)
+    running = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert running.stdout.readline() == "begun\n"
+    time.sleep(after_s)
+    # Again and again, since one that comes while processes start is lost.
+    ends = time.monotonic() + PATIENCE_S
+    while running.poll() is None and time.monotonic() < ends:
+        os.killpg(running.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(2.0)
+    _, err = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode != 0
+    assert err.count("Traceback") == 1
+    assert err.rstrip().endswith("KeyboardInterrupt")

@@ -17,11 +17,11 @@ from speakergmm.audio.recordings import all_channels
 from speakergmm.corpora.manifests import segment_problem
 from speakergmm.corpora.overlaps import shared_stretches
 from speakergmm.errors import AudioError
-from speakergmm.parallel import map_in_order
+from speakergmm.parallel import count_workers, map_in_order, map_in_processes
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from speakergmm.audio.passing_levels import Levels
@@ -48,6 +48,10 @@ WARNINGS = {
     "other_rate": "another sample rate than most",
 }
 HEADINGS = ERRORS | WARNINGS
+
+# About half of the time that a short recording takes, Python holds its lock, so threads win little;
+# of fewer recordings, processes have hardly started when threads are done.
+PROCESSES_FROM = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,11 @@ class CorpusCheck:
 
 
 def check_recordings(
-    recordings: Utterances | Iterable[Path], *, jobs: Jobs = None, progress: Progress = SILENT
+    recordings: Utterances | Iterable[Path],
+    *,
+    jobs: Jobs = None,
+    may_use_processes: bool = False,
+    progress: Progress = SILENT,
 ) -> CorpusCheck:
     """Decode every recording to its end, and say what is to be known of each and of all.
 
@@ -177,16 +185,30 @@ def check_recordings(
         not there is a finding, not an error.
     jobs : int or Cluster, optional
         See `speakergmm.parallel.map_in_order`.
+    may_use_processes : bool
+        Whether ``jobs`` may be processes, which start more slowly but do not wait for each other;
+        they are used from `PROCESSES_FROM` recordings on. See
+        `speakergmm.parallel.map_in_processes` for what that asks of a script.
     progress : Progress
         Told of every recording.
     """
     items = _by_recording(recordings)
     progress.start("recordings", len(items))
     checked = []
-    for one in map_in_order(_check, items, jobs=jobs):
+    for one in _checked(items, jobs, may_use_processes):
         checked.append(one)
         progress.advance()
     return CorpusCheck(tuple(_with_rates(checked)), tuple(_duplicates(checked)))
+
+
+def _checked(
+    items: Sequence[tuple[Path, tuple[Utterance, ...]]], jobs: Jobs, may_use_processes: bool
+) -> Iterator[CheckedRecording]:
+    """Check each, in their order, by whoever does it soonest."""
+    is_worth_it = may_use_processes and len(items) >= PROCESSES_FROM
+    if isinstance(jobs, int | None) and is_worth_it and count_workers(jobs) > 1:
+        return map_in_processes(_check, items, jobs=jobs)
+    return map_in_order(_check, items, jobs=jobs)
 
 
 def _by_recording(

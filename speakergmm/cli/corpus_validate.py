@@ -71,7 +71,7 @@ def validate(
         check_writable(output)
     recordings = _recordings(place, audio)
     with showing_progress(quiet=quiet) as progress:
-        check = check_recordings(recordings, jobs=jobs, progress=progress)
+        check = check_recordings(recordings, jobs=jobs, may_use_processes=True, progress=progress)
     if output is not None:
         from speakergmm.audio.corpus_report import write_report
 

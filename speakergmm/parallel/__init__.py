@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from speakergmm.parallel.local import Threads, available_cores, single_threaded_libraries
+from speakergmm.parallel.local import (
+    Threads,
+    available_cores,
+    count_workers,
+    single_threaded_libraries,
+)
+from speakergmm.parallel.processes import map_in_processes
 from speakergmm.parallel.tree import Addable, tree_sum
 from speakergmm.progress import SILENT
 
@@ -24,9 +30,11 @@ __all__ = [
     "Jobs",
     "Workers",
     "available_cores",
+    "count_workers",
     "describe_jobs",
     "is_remote",
     "map_in_order",
+    "map_in_processes",
     "single_threaded_libraries",
     "sum_in_order",
     "tree_sum",

@@ -28,6 +28,19 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def count_workers(jobs: int | None) -> int:
+    """Give the number of workers that is asked for; None asks for as many as there are cores.
+
+    Raises
+    ------
+    ConfigError
+        When it is less than one.
+    """
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"jobs is {jobs}; expected 1 or more workers")
+    return available_cores() if jobs is None else jobs
+
+
 class _SingleThreaded:
     """The limit on the libraries' threads, counted: the first in sets it, the last out lifts it.
 
@@ -82,8 +95,7 @@ class Threads:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.jobs is not None and self.jobs < 1:
-            raise ConfigError(f"jobs is {self.jobs}; expected 1 or more workers")
+        count_workers(self.jobs)
 
     def map(
         self, function: Callable[..., Result], items: Iterable[Item], args: tuple[object, ...]
@@ -92,7 +104,7 @@ class Threads:
 
         At most two items a worker are under way or waiting to be taken.
         """
-        jobs = available_cores() if self.jobs is None else self.jobs
+        jobs = count_workers(self.jobs)
         with single_threaded_libraries():
             if jobs == 1:
                 for item in items:

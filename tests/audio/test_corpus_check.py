@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import speakergmm.audio.corpus_check as corpus_check_module
 import speakergmm.audio.recordings as recordings_module
 from speakergmm.audio.corpus_check import ERRORS, WARNINGS, check_recordings
 from speakergmm.audio.corpus_report import COLUMNS, rows, to_json, write_report
@@ -494,6 +495,18 @@ def test_a_report_that_cannot_be_written_is_said(mixed, tmp_path):
 
 
 # --- a folder ---
+
+
+@pytest.mark.parametrize("jobs", [2, None])
+def test_processes_find_what_one_thread_finds(tmp_path, monkeypatch, jobs):
+    paths = [write(tmp_path / f"{n}.wav", voice(0.1, n % 3)) for n in range(40)]
+    paths.append(tmp_path / "gone.wav")
+    (tmp_path / "text.wav").write_text("nothing of the kind")
+    paths.append(tmp_path / "text.wav")
+    utterances = utterances_of(*((f"s{n % 5}", path) for n, path in enumerate(paths)))
+    alone = check_recordings(utterances, jobs=1)
+    monkeypatch.setattr(corpus_check_module, "PROCESSES_FROM", 2)
+    assert check_recordings(utterances, jobs=jobs, may_use_processes=True) == alone
 
 
 def test_recordings_below_a_folder_are_told_by_their_suffix(tmp_path):

@@ -188,8 +188,8 @@ CN_CELEB = KnownCorpus(
         )
     },
     archives=(
-        # The digest is that of WeSpeaker, examples/cnceleb/v2/local/download_data.sh, and of Kiwano;
-        # the size is what others got, and what the server's ETag, 52f10646b-..., says too.
+        # The digest is that of WeSpeaker (examples/cnceleb/v2/local/download_data.sh) and Kiwano.
+        # The size is what others got, and what the server's ETag, 52f10646b-..., says too.
         Archive(
             "https://www.openslr.org/resources/82/cn-celeb_v2.tar.gz",
             "cn-celeb1",
