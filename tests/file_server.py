@@ -39,6 +39,8 @@ class FileServer:
     cut_after: list[int] = field(default_factory=list)
     # Answered, one a request, before anything else.
     errors: list[int] = field(default_factory=list)
+    # Said along with these.
+    retry_after: str = ""
     redirects: dict[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     port: int = 0
@@ -57,7 +59,8 @@ class FileServer:
         )
         self.requests.append(asked)
         if self.errors:
-            self._head(handler, asked, self.errors.pop(0), {"Content-Length": "0"})
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            self._head(handler, asked, self.errors.pop(0), {"Content-Length": "0", **headers})
         elif asked.path in self.redirects:
             there = {"Location": self.redirects[asked.path], "Content-Length": "0"}
             self._head(handler, asked, 302, there)

@@ -1,10 +1,12 @@
-"""Why there is no connection, in a few words."""
+"""Why there is no connection, in a few words, and how long a server asks to wait."""
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import socket
 import ssl
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ def reason_of(error: BaseException) -> str:
 
     chain = list(_chain(error))
     for kind, words in (
+        (requests.exceptions.ProxyError, "the proxy of HTTPS_PROXY or HTTP_PROXY does not work"),
         (socket.gaierror, "its name cannot be resolved"),
         (ConnectionRefusedError, "the connection is refused"),
         (ssl.SSLError, "its certificate or encryption is not accepted"),
@@ -29,6 +32,19 @@ def reason_of(error: BaseException) -> str:
         if any(isinstance(link, kind) for link in chain):
             return words
     return next((e.strerror for e in chain if isinstance(e, OSError) and e.strerror), str(error))
+
+
+def wait_asked_for(retry_after: str) -> float:
+    """Read the header Retry-After, seconds or a date, as seconds from now; 0 where it says none."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        then = email.utils.parsedate_to_datetime(retry_after)
+    except ValueError:
+        return 0.0
+    # A date without a zone is one of the world's.
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

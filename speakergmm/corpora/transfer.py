@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from speakergmm.corpora.connection_errors import reason_of
+from speakergmm.corpora.connection_errors import reason_of, wait_asked_for
 from speakergmm.errors import DownloadError
 from speakergmm.files import readable_size, write_json
 
@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     from speakergmm.progress import Progress
 
 CHUNK = 1 << 20
+# Of a slow connection, what has come of a chunk is lost with it.
+CHUNK_OF_NETWORK = 1 << 16
 CONNECT_S, READ_S = 20.0, 60.0
 
 # Waits before what was cut off is taken up again; counted anew when an attempt has got further.
 RETRY_AFTER_S = (1.0, 4.0, 10.0)
 FURTHER = 1 << 20
+
+# A server that asks for a longer one is not waited for.
+LONGEST_WAIT_S = 120.0
 
 # What a server says that is overloaded, or being restarted.
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
@@ -35,7 +40,11 @@ MEGABYTE = 1_000_000
 
 
 class _CutOffError(Exception):
-    """An attempt ended early; another may go on from there."""
+    """An attempt ended early; another may go on from there, after what the server asks to wait."""
+
+    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+        super().__init__(f"{reason}, and asks to wait {wait_s:,.0f} s" if wait_s else reason)
+        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +166,21 @@ class Transfer:
                 return
             except _CutOffError as error:
                 n_failed = 1 if size_of(self.part) >= before + FURTHER else n_failed + 1
-                if n_failed > len(RETRY_AFTER_S):
+                if n_failed > len(RETRY_AFTER_S) or error.wait_s > LONGEST_WAIT_S:
                     raise self._given_up(url, error) from None
                 self.progress.note(f"{error}; trying again")
-                time.sleep(RETRY_AFTER_S[n_failed - 1])
+                time.sleep(max(error.wait_s, RETRY_AFTER_S[n_failed - 1]))
 
     def _given_up(self, url: str, error: _CutOffError) -> DownloadError:
+        n_bytes = size_of(self.part)
+        if not n_bytes:
+            return DownloadError(
+                f"{url}: nothing comes ({error}); run the same command again later, or "
+                + self._by_hand()
+            )
         of = "" if self.total is None else f" of {readable_size(self.total)}"
         return DownloadError(
-            f"{url}: cut off at {readable_size(size_of(self.part))}{of} ({error}); what has come "
+            f"{url}: cut off at {readable_size(n_bytes)}{of} ({error}); what has come "
             "is kept: run the same command to continue"
         )
 
@@ -234,7 +249,7 @@ class Transfer:
         status = response.status_code
         said = f"the server answers {status} ({response.reason})"
         if status in BUSY:
-            raise _CutOffError(said)
+            raise _CutOffError(said, wait_asked_for(response.headers.get("Retry-After", "")))
         if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             raise DownloadError(f"{url}: {said}; {self._by_hand()}")
         kind = response.headers.get("Content-Type", "")
@@ -315,7 +330,7 @@ def _chunks(response: Any) -> Iterator[bytes]:
     """
     import urllib3
 
-    stream = response.raw.stream(CHUNK, decode_content=False)
+    stream = response.raw.stream(CHUNK_OF_NETWORK, decode_content=False)
     while True:
         try:
             chunk = next(stream, b"")

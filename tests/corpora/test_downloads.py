@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import gzip
 import hashlib
 import io
@@ -13,6 +14,7 @@ import sys
 import tarfile
 import threading
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ import pytest
 from file_server import FileServer, serving
 
 from speakergmm.corpora import downloads, transfer, unpacking
+from speakergmm.corpora.connection_errors import wait_asked_for
 from speakergmm.corpora.downloads import (
     bytes_to_get,
     choose_archives,
@@ -32,6 +35,7 @@ from speakergmm.corpora.known.corpus import Archive, KnownCorpus
 from speakergmm.corpora.listed_archives import with_archives
 from speakergmm.errors import DownloadError, MissingError, OutputError
 from speakergmm.files import readable_size
+from speakergmm.progress import Silent
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -332,10 +336,55 @@ def test_a_busy_server_is_asked_again(server, tmp_path):
     server.errors = [503, 429]
     assert fetch_archive(published(server), tmp_path).read_bytes() == CONTENT
     server.errors = [503, 503, 503]
-    with pytest.raises(
-        DownloadError, match=r"cut off at 0 bytes \(the server answers 503 \(Service Unavailable\)"
-    ):
+    expected = (
+        rf"x.bin: nothing comes \(the server answers 503 \(Service Unavailable\)\); run the same "
+        rf"command again later, or get x.bin from {server.url}/x.bin with a browser"
+    )
+    with pytest.raises(DownloadError, match=expected):
         fetch_archive(archive_at(server), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [
+        ("7", 7.0), (" 0", 0.0), ("later", 0.0), ("-5", 0.0), ("", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+    ],
+)  # fmt: skip
+def test_a_server_that_asks_to_wait_is_waited_for(server, tmp_path, monkeypatch, asked, waited):
+    waits, notes = [], []
+    monkeypatch.setattr(transfer.time, "sleep", waits.append)
+    monkeypatch.setattr(Silent, "note", lambda _self, text: notes.append(text))
+    server.errors, server.retry_after = [429], asked
+    assert fetch_archive(published(server), tmp_path).read_bytes() == CONTENT
+    assert waits == [waited]
+    wish = f", and asks to wait {waited:.0f} s" if waited else ""
+    assert notes == [f"the server answers 429 (Too Many Requests){wish}; trying again"]
+
+
+def test_a_date_until_which_to_wait_is_read(server):
+    then = datetime.now(UTC) + timedelta(seconds=40)
+    assert 30 < wait_asked_for(email.utils.format_datetime(then, usegmt=True)) <= 40
+    assert 30 < wait_asked_for(email.utils.format_datetime(then.replace(tzinfo=None))) <= 40
+
+
+def test_a_server_that_asks_to_wait_long_is_not_waited_for(server, tmp_path):
+    server.errors, server.retry_after = [503], "3600"
+    with pytest.raises(DownloadError, match=r"nothing comes .*, and asks to wait 3,600 s\); run"):
+        fetch_archive(published(server), tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_that_does_not_work_is_said_to_be_one(tmp_path, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    expected = (
+        r"corpora\.example cannot be reached \(the proxy of HTTPS_PROXY or HTTP_PROXY does not"
+    )
+    with pytest.raises(DownloadError, match=expected):
+        fetch_archive(Archive("http://corpora.example/x.bin", "all"), tmp_path)
 
 
 def test_without_a_length_it_ends_where_the_connection_does(server, tmp_path):
