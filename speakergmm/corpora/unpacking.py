@@ -189,6 +189,8 @@ def _extract_tar(archive: Path, place: Path) -> Iterator[int]:
     check_space(place, archive.stat().st_size, "unpacking it")
     with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:*") as packed:
         for member in packed:
+            # A bomb of some kilobytes is seen before it has filled the disk.
+            check_space(place, member.size, "unpacking it")
             packed.extract(member, place, filter="data")
             yield file.tell()
 

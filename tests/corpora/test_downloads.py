@@ -978,6 +978,15 @@ def test_what_does_not_fit_is_not_begun(tmp_path, monkeypatch, name):
         unpack(tmp_path / name, tmp_path / "to")
 
 
+def test_a_file_that_says_to_be_larger_than_the_disk_is_not_begun(tmp_path):
+    bomb = tarfile.TarInfo("Tiny/bomb.wav")
+    bomb.size = 1 << 60
+    (tmp_path / "t.tgz").write_bytes(packed_tar({"Tiny/1.wav": b"1", "Tiny/bomb.wav": bomb}))
+    with pytest.raises(DownloadError, match=r"unpacking it needs .* TB, and .* are free"):
+        unpack(tmp_path / "t.tgz", tmp_path / "to")
+    assert names(tmp_path / "to") == []
+
+
 def test_a_disk_that_fills_up_while_unpacking_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "t.zip").write_bytes(PACKED["t.zip"])
 
