@@ -90,8 +90,8 @@ def run(
     """Run the experiment in RECIPE, a folder with a recipe.toml.
 
     Stages whose inputs and settings have not changed are not run again, and an interrupted run
-    goes on where it was. Stages: features, ubm, enrollment,
-    cohort, scoring, calibration, evaluation.
+    goes on where it was. Stages: features, ubm, enrollment, cohort, scoring, calibration, system,
+    evaluation.
 
     \b
     Examples:

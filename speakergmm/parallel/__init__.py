@@ -112,6 +112,16 @@ def is_remote(jobs: Jobs) -> bool:
     return not (jobs is None or isinstance(jobs, int))
 
 
+def count_workers(jobs: Jobs) -> int:
+    """Count those who do the work: threads, of a cluster those of all its workers that are there.
+
+    At least 1, also of a cluster whose workers have just gone.
+    """
+    if jobs is None:
+        return available_cores()
+    return max(1, jobs if isinstance(jobs, int) else int(getattr(jobs, "n_threads", 1)))
+
+
 def describe_jobs(jobs: Jobs) -> str:
     """Say who does the work: "2 threads", or the address of a cluster."""
     if not is_remote(jobs):

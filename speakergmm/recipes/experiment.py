@@ -174,7 +174,13 @@ class Experiment:
         with locked(self.output):
             lists = read or self.lists()
             if tell is not None:
-                tell(estimate_needs(self.recipe, lists, self.jobs))
+                others = [other.condition for other in self.others]
+                with_probe = self.probe is not None
+                tell(
+                    estimate_needs(
+                        self.recipe, lists, self.jobs, others=others, with_probe=with_probe
+                    )
+                )
             utterances, protocols = lists.utterances, lists.protocols
             self.pipeline.run(utterances, protocols)
             for other in self.others:

@@ -10,7 +10,9 @@ import pytest
 
 from speakergmm.cli.console import in_round_numbers
 from speakergmm.corpora import read_utterances
+from speakergmm.corpora.classes import ClassSettings
 from speakergmm.recipes import Experiment, load_recipe
+from speakergmm.recipes.conditions import Condition
 from speakergmm.recipes.needs import estimate_needs
 
 
@@ -94,3 +96,57 @@ def _tried_often(protocol, times):
         for name in ("model_index", "test_index", "is_target")
     }
     return dataclasses.replace(protocol, trials=dataclasses.replace(trials, **often))
+
+
+def test_each_method_meets_the_part_of_the_cohort_that_it_looks_at(
+    small_recipe, small_corpus, tmp_path
+):
+    def seconds(method):
+        settings = {"score_normalization.method": f'"{method}"', "ubm.n_components": "4096"}
+        recipe = load_recipe(small_recipe, settings)
+        lists = Experiment(recipe, small_corpus, tmp_path / "out").lists()
+        return estimate_needs(recipe, lists, 1).seconds
+
+    none, z, t, s, zt = map(seconds, ("none", "z", "t", "s", "zt"))
+    assert none < z < s < zt
+    assert none < t < s
+    assert seconds("as") == s
+
+
+def test_other_conditions_take_what_they_make_anew(small_recipe, small_corpus, tmp_path):
+    recipe = load_recipe(small_recipe)
+    lists = Experiment(recipe, small_corpus, tmp_path / "out").lists()
+
+    def needs(*conditions, **options):
+        others = [Condition.parse(text) for text in conditions]
+        return estimate_needs(recipe, lists, 1, others=others, **options)
+
+    own, tests, all_of_it = needs(), needs("telephone"), needs("telephone@all")
+    assert own.seconds < tests.seconds < all_of_it.seconds
+    assert own.disk_bytes < tests.disk_bytes < all_of_it.disk_bytes
+    assert needs("telephone", "mulaw").seconds > tests.seconds
+    assert own.seconds < needs(with_probe=True).seconds
+    assert needs(with_probe=True).disk_bytes == pytest.approx(2 * own.disk_bytes)
+
+
+def test_workers_of_a_cluster_are_counted(small_recipe, small_corpus, tmp_path):
+    class FakeCluster:
+        n_threads = 8
+
+    recipe = load_recipe(small_recipe, {"ubm.n_components": "4096"})
+    lists = Experiment(recipe, small_corpus, tmp_path / "out").lists()
+    one, eight, cluster = (estimate_needs(recipe, lists, jobs) for jobs in (1, 8, FakeCluster()))
+    assert (cluster.n_workers, cluster.seconds) == (8, eight.seconds)
+    assert cluster.memory_bytes == one.memory_bytes
+    FakeCluster.n_threads = 0
+    assert estimate_needs(recipe, lists, FakeCluster()).seconds == one.seconds
+
+
+def test_two_classes_have_no_table_of_errors(small_recipe, small_corpus, tmp_path):
+    recipe = load_recipe(small_recipe, {"ubm.n_components": "4096"})
+    lists = Experiment(recipe, small_corpus, tmp_path / "out").lists()
+    classes = ClassSettings("sex", ("f",), ("m",))
+    of_classes = dataclasses.replace(
+        recipe, settings=dataclasses.replace(recipe.settings, classes=classes)
+    )
+    assert estimate_needs(of_classes, lists, 1).seconds < estimate_needs(recipe, lists, 1).seconds
