@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speakergmm.evaluation import Estimate
+    from speakergmm.evaluation.trial_words import TrialWords
     from speakergmm.progress import Progress
     from speakergmm.recipes.calibrating import CalibrationReport, Goal
 
@@ -131,6 +132,7 @@ def calibrate(
       speakergmm enroll alice alice1.wav alice2.wav && speakergmm verify alice unknown.wav
     """
     from speakergmm.evaluation import CostModel
+    from speakergmm.evaluation.trial_words import SPEAKERS
     from speakergmm.recipes.calibrating import Goal
     from speakergmm.verification.calibration_file import save_calibration
 
@@ -138,6 +140,7 @@ def calibrate(
     cost = CostModel(**{name: value for name, value in costs.items() if value is not None})
     goal = Goal(cost, p_fa)
     written: Path | None = None
+    words = SPEAKERS
     of_recordings = {
         "--ubm": ubm, "--enroll": max_enrollment, "--audio": audio, "--cohort": cohort,
         "--normalization": normalization, "--top-n": top_n, "--relevance-factor": relevance_factor,
@@ -150,7 +153,7 @@ def calibrate(
                 raise click.UsageError(
                     f"{', '.join(given)}: of no use with score files, which are scored already."
                 )
-            report = _of_scores(sources, goal, resamples, seed, progress)
+            report, words = _of_scores(sources, goal, resamples, seed, progress)
         elif len(sources) > 1:
             raise click.UsageError(
                 "several sources are for score files; give one folder or list of recordings."
@@ -187,7 +190,7 @@ def calibrate(
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
         return
-    _print_report(report, goal)
+    _print_report(report, goal, words)
     print_warnings(report.warnings)
     click.echo(f"Calibration: {output}")
     if written is not None:
@@ -213,31 +216,36 @@ def _is_score_file(path: Path) -> bool:
 
 def _of_scores(
     files: tuple[Path, ...], goal: Goal, resamples: int, seed: int, progress: Progress
-) -> CalibrationReport:
+) -> tuple[CalibrationReport, TrialWords]:
     from speakergmm.corpora import read_scores
+    from speakergmm.evaluation.trial_words import words_of_file
     from speakergmm.recipes.calibrating import calibrate_scores
     from speakergmm.verification.origin import read_origin
 
-    return calibrate_scores(
-        [read_scores(file) for file in files],
+    systems = [read_scores(file) for file in files]
+    words = words_of_file(files[0], systems[0].trials)
+    report = calibrate_scores(
+        systems,
         [read_origin(file) for file in files],
         goal,
         names=[str(file) for file in files],
         n_resamples=resamples,
         seed=seed,
+        words=words,
         progress=progress,
     )
+    return report, words
 
 
-def _print_report(report: CalibrationReport, goal: Goal) -> None:
+def _print_report(report: CalibrationReport, goal: Goal, words: TrialWords) -> None:
     """Say in words what was found."""
     from speakergmm.evaluation.wording import format_value, one_in
 
     record, decision = report.record, report.decision
     recordings = f"{report.n_recordings:,} recordings, " if report.n_recordings else ""
     click.echo(
-        f"{record.n_speakers:,} speakers, {recordings}{record.n_target:,} same-speaker and "
-        f"{record.n_nontarget:,} different-speaker trials"
+        f"{record.n_speakers:,} speakers, {recordings}"
+        f"{words.counts(record.n_target, record.n_nontarget)}"
     )
     eer = report.evaluation.metrics["eer"].value
     loss = report.evaluation.metrics["cllr"].value
@@ -247,16 +255,16 @@ def _print_report(report: CalibrationReport, goal: Goal) -> None:
     )
     click.echo(f"\n{_formula(record.calibration.scale, record.calibration.offset)}")
     click.echo(
-        "A ratio of 0 speaks for neither; 2.3 says that such a score is 10 times as likely from "
-        "the claimed speaker as from a stranger, -2.3 the reverse."
+        "A ratio of 0 speaks for neither; 2.3 says that such a score is 10 times as likely "
+        f"{words.likelier}, -2.3 the reverse."
     )
     if goal.p_fa is None:
         wanted = (
-            f"the lowest cost, when {100 * goal.cost.p_target:g} % of trials are true speakers, a "
-            f"miss costs {goal.cost.c_miss:g} and a false alarm {goal.cost.c_fa:g}"
+            f"the lowest cost, when {100 * goal.cost.p_target:g} % of trials are {words.many[0]}, "
+            f"a miss costs {goal.cost.c_miss:g} and a false alarm {goal.cost.c_fa:g}"
         )
     else:
-        wanted = f"at most {100 * goal.p_fa:g} % of strangers accepted"
+        wanted = f"at most {100 * goal.p_fa:g} % of {words.many[1]} accepted"
     click.echo(f"\nFor {wanted}:")
     click.echo(f"  accept when the log-likelihood ratio is {decision.threshold:.2f} or more")
     scale = record.calibration.scale
@@ -264,11 +272,12 @@ def _print_report(report: CalibrationReport, goal: Goal) -> None:
         score = (decision.threshold - record.calibration.offset) / scale
         click.echo(f"  which is a score of {score:.4f} or more")
     click.echo(
-        f"  strangers accepted: {_rate(decision.p_fa, decision.n_fa, decision.n_nontarget)}, "
+        f"  {words.many[1]} accepted: {_rate(decision.p_fa, decision.n_fa, decision.n_nontarget)}, "
         f"{one_in(decision.p_fa.value)}"
     )
     click.echo(
-        f"  true speakers rejected: {_rate(decision.p_miss, decision.n_miss, decision.n_target)}, "
+        f"  {words.many[0]} rejected: "
+        f"{_rate(decision.p_miss, decision.n_miss, decision.n_target)}, "
         f"{one_in(decision.p_miss.value)}"
     )
 

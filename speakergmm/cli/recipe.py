@@ -65,7 +65,7 @@ def recipe() -> None:
 @click.option(
     "--probe",
     is_flag=True,
-    help="Also run it on the frames without speech: how much of the result is the room?",
+    help="Also run it on the frames without speech: how much of the result is in the pauses?",
 )
 @noise_option
 @set_option

@@ -14,9 +14,11 @@ from speakergmm.errors import ScoreError
 from speakergmm.evaluation.bootstrap import resampled_rates
 from speakergmm.evaluation.draws import Draws, Estimate
 from speakergmm.evaluation.roc import check_scores
+from speakergmm.evaluation.trial_words import SPEAKERS
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Scores
+    from speakergmm.evaluation.trial_words import TrialWords
 
 # Errors that must be seen before a rate is known within 30 % with a confidence of 90 %: the rule of
 # 30 (Doddington, Przybocki, Martin & Reynolds 2000). Of no error in n trials, 3 / n is the rate
@@ -78,14 +80,14 @@ def decide(scores: Scores, threshold: float, *, n_resamples: int = 1000, rng: in
     )
 
 
-def threshold_for(scores: Scores, p_fa: float) -> float:
+def threshold_for(scores: Scores, p_fa: float, *, words: TrialWords = SPEAKERS) -> float:
     """Find the lowest log-likelihood ratio that accepts no more than ``p_fa`` of the strangers.
 
     Raises
     ------
     ScoreError
-        When there are too few different-speaker trials to know such a rate, with what is there
-        and what is needed.
+        When there are too few nontarget trials to know such a rate, with what is there and what is
+        needed, in ``words`` for what the trials ask.
     """
     if scores.llr is None:
         raise ScoreError("scores are not calibrated; a threshold needs log-likelihood ratios")
@@ -97,7 +99,7 @@ def threshold_for(scores: Scores, p_fa: float) -> float:
         possible = f", or ask for {_rounded_up(100 * lowest):g} % or more" if lowest < 0.5 else ""
         raise ScoreError(
             f"not enough data for a false-accept rate of {100 * p_fa:g} %: have "
-            f"{len(strangers):,} different-speaker trials, need about {wanted:,} "
+            f"{len(strangers):,} {words.trials[1]}, need about {wanted:,} "
             f"({RULE_OF_30} errors, to know the rate within a third); {_advice(scores, wanted)}"
             f"{possible}"
         )
@@ -109,7 +111,7 @@ def threshold_for(scores: Scores, p_fa: float) -> float:
         n = int(np.isposinf(strangers).sum())
         lowest = _rounded_up(100 * n / len(strangers))
         raise ScoreError(
-            f"{n:,} of {len(strangers):,} different-speaker trials have an infinite ratio, which "
+            f"{n:,} of {len(strangers):,} {words.trials[1]} have an infinite ratio, which "
             f"no threshold rejects; ask for a false-accept rate of {lowest:g} % or more, or "
             "correct the scores"
         )
@@ -117,7 +119,9 @@ def threshold_for(scores: Scores, p_fa: float) -> float:
     return float(np.nextafter(highest, np.inf))
 
 
-def check_support(scores: Scores, threshold: float) -> tuple[str, ...]:
+def check_support(
+    scores: Scores, threshold: float, *, words: TrialWords = SPEAKERS
+) -> tuple[str, ...]:
     """Tell whether the trials say anything about decisions at a threshold.
 
     Of calibrated ratios, at most e^-θ of the strangers reach θ, and at most e^θ of the true
@@ -133,18 +137,18 @@ def check_support(scores: Scores, threshold: float) -> tuple[str, ...]:
     Raises
     ------
     ScoreError
-        When there are too few trials, with what is there and what is needed.
+        When there are too few trials, with what is there and what is needed, in ``words`` for what
+        the trials ask.
     """
-    is_target = scores.trials.is_target
-    n_target = int(is_target.sum())
-    kind, n_trials = (
-        ("different", len(is_target) - n_target) if threshold > 0 else ("same", n_target)
-    )
+    of_target = threshold <= 0
+    n_trials = int((scores.trials.is_target == of_target).sum())
+    kind = words.trials[0 if of_target else 1]
     seldom = math.exp(min(abs(threshold), MOST_EXTREME))
     wanted = math.ceil(RULE_OF_30 * seldom)
     have = (
-        f"have {n_trials:,} {kind}-speaker trials, need about {wanted:,} ({RULE_OF_30} errors of a "
-        f"kind that happens once in {seldom:,.0f} trials or less); {_advice(scores, wanted, kind)}"
+        f"have {n_trials:,} {kind}, need about {wanted:,} ({RULE_OF_30} errors of a kind that "
+        f"happens once in {seldom:,.0f} trials or less); "
+        f"{_advice(scores, wanted, of_target=of_target)}"
     )
     if n_trials < seldom:
         raise ScoreError(
@@ -156,14 +160,14 @@ def check_support(scores: Scores, threshold: float) -> tuple[str, ...]:
     return ()
 
 
-def _advice(scores: Scores, wanted: int, kind: str = "different") -> str:
+def _advice(scores: Scores, wanted: int, *, of_target: bool = False) -> str:
     """Say how many speakers would give so many trials of a kind."""
-    is_target = scores.trials.is_target
-    n_trials = int((is_target if kind == "same" else ~is_target).sum())
-    n_speakers = trial_speakers(scores.trials)[2]
-    # Pairs of speakers grow with the square of their number.
+    n_trials = int((scores.trials.is_target == of_target).sum())
+    model_speaker, _, n_speakers = trial_speakers(scores.trials)
     growth = wanted / max(1, n_trials)
-    needed = math.ceil(n_speakers * (growth if kind == "same" else math.sqrt(growth)))
+    # Pairs of speakers grow with the square of their number; tests with a class, as they do.
+    are_pairs = not of_target and bool((model_speaker < n_speakers).any())
+    needed = math.ceil(n_speakers * (math.sqrt(growth) if are_pairs else growth))
     return (
         f"add speakers (about {needed:,} with as many recordings each, instead of {n_speakers:,})"
     )

@@ -55,10 +55,16 @@ class TrialWords:
         A trial of each kind.
     both : str
         What is told apart.
+    likelier : str
+        Whose a score is, that speaks for the target.
     unknown, known : str
         What a ratio tells: of those who spoke, and of who it is.
+    probe : str
+        At the head of what the frames without speech tell.
+    cue : pair
+        What a result is in part, where they tell something; what is known of these frames.
     advice : str
-        What to expect elsewhere, where the recording tells a part.
+        What to expect elsewhere then.
     models, training : str
         What made the scores, and whose likelihood its training raised.
     """
@@ -76,8 +82,11 @@ class TrialWords:
     also: str
     either: str
     both: str
+    likelier: str
     unknown: str
     known: str
+    probe: str
+    cue: tuple[str, str]
     advice: str
     models: str
     training: str
@@ -102,8 +111,11 @@ SPEAKERS = TrialWords(
     also="strangers",
     either="a same-speaker and a different-speaker trial",
     both="the speakers",
+    likelier="from the claimed speaker as from a stranger",
     unknown="who spoke",
     known="who it is",
+    probe="The voice or the room",
+    cue=("is the recording, not the voice", ", in which nobody speaks,"),
     advice="The room and the microphone of a speaker are the same in enrollment and test here; "
     "where they change, expect more errors.",
     models="Gaussian mixture model with universal background model, speakers by MAP adaptation",
@@ -159,10 +171,14 @@ def class_words(column: str, target: Sequence[str], nontarget: Sequence[str]) ->
         also=f"of {second.others}",
         either=f"a test of {first.article} and one of {second.article}",
         both=f"{first.word} and {second.many}",
+        likelier=f"in a {test[0]} as in a {test[1]}",
         unknown=which,
         known=which,
-        advice="Recordings of the two seem to differ in more than the voice here; where they do "
-        "not, expect more errors.",
+        probe="Speech or pauses",
+        # Which of these it is, the frames do not say: weak sounds of a voice are of its class too.
+        cue=("is in the pauses too", ""),
+        advice="That may be weak speech among them, or recordings of the two that differ in room, "
+        "in microphone or in what was done to them; where these are alike, expect more errors.",
         models=f"Two Gaussian mixture models by EM, one of {first.many} and one of {second.many}",
         training="Likelihood of the background speech of either kind under its own model",
     )

@@ -211,7 +211,7 @@ def _p_value(difference: Difference) -> str:
 
 
 def probe_sentence(speech: Evaluation, pauses: Evaluation, *, words: TrialWords = SPEAKERS) -> str:
-    """Say how much of a result is the recording, by what the frames without speech tell."""
+    """Say how much of a result is not in the speech, by what the frames without speech tell."""
     rate, area = pauses.metrics["eer"], pauses.metrics["auc"]
     interval = format_interval("eer", rate)
     shown = f"{format_value('eer', rate.value)}{f' ({interval})' if interval else ''}"
@@ -228,9 +228,10 @@ def probe_sentence(speech: Evaluation, pauses: Evaluation, *, words: TrialWords 
     carried = f"{bits:.2f} bits about {words.known}{share}"
     own = format_value("eer", speech.metrics["eer"].value)
     is_weak = rate.value > WEAK_CUE
+    cue, known = words.cue
     return (
-        f"{'A small part' if is_weak else 'Part'} of this result is the recording, not the voice. "
-        "The frames that voice activity detection threw away, in which nobody speaks, tell "
+        f"{'A small part' if is_weak else 'Part'} of this result {cue}. "
+        f"The frames that voice activity detection threw away{known} tell "
         f"{words.both} apart by themselves with an EER of {shown}, where the speech has {own}: "
         f"they carry {carried}. {WEAK_ADVICE if is_weak else words.advice}"
     )

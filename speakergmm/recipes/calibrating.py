@@ -16,6 +16,7 @@ from speakergmm.corpora.folders import leave_one_out, utterances_in_folder
 from speakergmm.errors import ConfigError, ManifestError, ScoreError, problem_report
 from speakergmm.evaluation import CostModel, Evaluation, EvaluationConfig, evaluate_scores
 from speakergmm.evaluation.decisions import Decision, check_support, decide, threshold_for
+from speakergmm.evaluation.trial_words import SPEAKERS
 from speakergmm.files import digests_once
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.progress import SILENT
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speakergmm.corpora import Utterance
+    from speakergmm.evaluation.trial_words import TrialWords
     from speakergmm.parallel import Jobs
     from speakergmm.progress import Progress
     from speakergmm.recipes.config import Settings
@@ -117,6 +119,7 @@ def calibrate_scores(
     n_recordings: int | None = None,
     by_length: Mapping[float, Scores] | None = None,
     warnings: Sequence[str] = (),
+    words: TrialWords = SPEAKERS,
     progress: Progress = SILENT,
 ) -> CalibrationReport:
     """Fit a calibration, or a fusion, to scored trials, and choose a threshold.
@@ -132,6 +135,8 @@ def calibrate_scores(
     by_length : mapping, optional
         Of one system: seconds of speech → the same trials with tests of so much, for the errors to
         expect.
+    words : TrialWords
+        For what the trials ask.
 
     Raises
     ------
@@ -149,9 +154,9 @@ def calibrate_scores(
     scores = dataclasses.replace(aligned[0], score=llr, llr=llr)
     if goal.p_fa is None:
         threshold = goal.cost.threshold
-        warnings = [*warnings, *check_support(scores, threshold)]
+        warnings = [*warnings, *check_support(scores, threshold, words=words)]
     else:
-        threshold = threshold_for(scores, goal.p_fa)
+        threshold = threshold_for(scores, goal.p_fa, words=words)
     progress.start("error rates")
     judged = {}
     for length, part in (by_length or {}).items():

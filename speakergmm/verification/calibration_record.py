@@ -111,7 +111,7 @@ class CalibrationRecord:
         scale = self.calibration.scale
         if isinstance(scale, float) and not self.calibration.side and scale < 0:
             found.append(
-                "higher scores say different speakers here (the scale is negative): check the "
+                "higher scores speak for nontarget trials here (the scale is negative): check the "
                 "labels, and that the scores are no distances"
             )
         return tuple(found)

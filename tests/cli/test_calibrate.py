@@ -14,10 +14,12 @@ import soundfile
 
 from speakergmm import fit_calibration
 from speakergmm.corpora import Scores, all_against_all, read_scores, write_scores
+from speakergmm.corpora.classes import ClassSettings
 from speakergmm.files import file_digest
 from speakergmm.recipes import load_settings
 from speakergmm.recipes.calibrating import Goal, calibrate_recordings, calibrate_scores
 from speakergmm.verification.calibration_file import load_calibration
+from speakergmm.verification.origin import ScoreOrigin, write_origin
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing_half_written")
 
@@ -747,8 +749,8 @@ def test_distances_are_told_from_scores(cli, score_file, output):
     assert answer.status == 0
     assert [line for line in answer.out.splitlines() if line.startswith("warning")] == [
         (
-            "warning: higher scores say different speakers here (the scale is negative): check the "
-            "labels, and that the scores are no distances"
+            "warning: higher scores speak for nontarget trials here (the scale is negative): check "
+            "the labels, and that the scores are no distances"
         )
     ]
     assert "which is a score of" not in answer.out
@@ -798,3 +800,33 @@ def test_interruption_is_said(cli, score_file, output, monkeypatch):
     answer = cli("calibrate", score_file(scored()), "--output", output, *QUIET)
     assert (answer.status, answer.err) == (130, "\ninterrupted; run the same command again\n")
     assert not output.exists()
+
+
+def test_scores_of_two_classes_are_spoken_of_as_such(cli, output, tmp_path):
+    rng = np.random.default_rng(0)
+    header = "model_id,test_id,label,score,model_speaker,test_speaker\n"
+    rows = [
+        f"f,t{i},{'nontarget' if i % 2 else 'target'},{rng.normal(-2 * (i % 2), 1)},,s{i // 4}\n"
+        for i in range(160)
+    ]
+    file = tmp_path / "scores.csv"
+    file.write_text(header + "".join(rows))
+    command = ("calibrate", file, "--output", output, *QUIET)
+    unnamed = cli(*command, "--p-target", 0.5)
+    assert "80 tests of 'target' and 80 of 'nontarget'" in unnamed.out
+    classes = ClassSettings("sex", ("f",), ("m",))
+    write_origin(file, ScoreOrigin("digest"), classes)
+    answer = cli(*command, "--p-target", 0.5)
+    assert answer.status == 0, answer.err
+    assert answer.out.startswith("40 speakers, 80 tests of female and 80 of male speakers\n")
+    for said in (
+        "10 times as likely in a test of a female speaker as in a test of a male speaker, -2.3",
+        "when 50 % of trials are tests of female speakers, a miss costs 1",
+        "\n  tests of male speakers accepted: ",
+        "\n  tests of female speakers rejected: ",
+    ):
+        assert said in answer.out
+    few = cli(*command, "--false-accept-rate", 0.01)
+    assert "have 80 tests of male speakers, need about 3,000" in few.err
+    for text in (unnamed.out, answer.out, few.err):
+        assert not re.search("same-speaker|different-speaker|stranger|true speaker|claimed", text)

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from speakergmm.corpora import Scores, Trials, all_against_all
+from speakergmm.corpora.told_speakers import NOBODY
 from speakergmm.errors import ConfigError, ScoreError
 from speakergmm.evaluation.decisions import (
     RULE_OF_3,
@@ -19,6 +20,7 @@ from speakergmm.evaluation.decisions import (
     decide,
     threshold_for,
 )
+from speakergmm.evaluation.trial_words import class_words
 from speakergmm.evaluation.wording import MOST_TIMES, ratio_sentence
 
 LAW = settings(derandomize=True, deadline=None, max_examples=100)
@@ -386,3 +388,24 @@ def test_the_sign_of_a_ratio_swaps_the_two(llr):
     times = float(re.search(r"(?:about|than) ([\d.,]+) times", for_speaker)[1].replace(",", ""))
     # Two digits are shown.
     assert times == pytest.approx(min(math.exp(llr), MOST_TIMES), rel=0.06)
+
+
+def test_tests_with_a_class_grow_as_its_speakers_do_and_are_called_by_it():
+    n = 40
+    trials = Trials(
+        ("f",),
+        tuple(f"t{i}" for i in range(n)),
+        np.zeros(n, dtype=np.int32),
+        np.arange(n, dtype=np.int32),
+        np.arange(n) % 2 == 0,
+        np.array([NOBODY]),
+        np.arange(n),
+    )
+    scores = Scores(trials, np.zeros(n), np.zeros(n))
+    words = class_words("sex", ["f"], ["m"])
+    asks = "have 20 tests of male speakers, need about 300 .*about 600 with as many .* of 40"
+    with pytest.raises(ScoreError, match=asks):
+        threshold_for(scores, 0.1, words=words)
+    asks = "have 20 tests of female speakers, need about 4,453 .*about 8,906 with as many"
+    with pytest.raises(ScoreError, match=asks):
+        check_support(scores, -5.0, words=words)

@@ -183,8 +183,8 @@ def test_a_negative_scale_is_warned_of():
     assert record.calibration.scale < 0
     (warning,) = record.warnings
     assert warning == (
-        "higher scores say different speakers here (the scale is negative): check the labels, and "
-        "that the scores are no distances"
+        "higher scores speak for nontarget trials here (the scale is negative): check the labels, "
+        "and that the scores are no distances"
     )
     few, negative = replace(record, n_speakers=7).warnings
     assert few.startswith("calibrated on 7 speakers; with fewer than 20")

@@ -104,7 +104,7 @@ def render_report(contents: ReportContents) -> str:
             ("Numbers", _numbers(contents)),
             ("Errors against each other", _shown(pictures, "det")),
             ("Scores and ratios", _shown(pictures, *SCORE_PICTURES)),
-            ("The voice or the room", _probe(result, contents.probe, words)),
+            (words.probe, _probe(result, contents.probe, words)),
             ("Under other conditions", _conditions(split, contents.conditions)),
             ("Parts of the trials", "".join(parts)),
             ("Speakers", _speakers(last.speakers, pictures)),
