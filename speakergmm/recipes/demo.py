@@ -38,14 +38,18 @@ p_target = 0.05
 
 
 def _check_own(output: Path) -> None:
-    """Refuse a folder in which the demo would write over what it has not written."""
-    recipe, lists = output / RECIPE_FILE, output / CORPUS_FOLDER / "utterances.csv"
+    """Refuse a folder in which the demo would write over what it has not written.
+
+    The recipe is the first file that it writes, so what has none of a demo is somebody's own.
+    """
+    recipe = output / RECIPE_FILE
     is_own = recipe.is_file() and recipe.read_bytes().startswith(RECIPE[:30].encode())
-    for path in (recipe, lists):
-        if path.exists() and not is_own:
-            raise OutputError(
-                f"{path}: exists, and not from a demo; choose another folder with --output"
-            )
+    others = [] if is_own or not output.is_dir() else sorted(output.iterdir())
+    if others:
+        first = recipe if recipe in others else others[0]
+        raise OutputError(
+            f"{first}: exists, and not from a demo; choose another folder with --output"
+        )
 
 
 def run_demo(

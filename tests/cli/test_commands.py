@@ -552,12 +552,14 @@ def test_wrong_usage_exits_with_two(cli):
         assert cli(*words).status == 2
 
 
-def test_demo_does_not_write_over_other_files(cli, tmp_path):
-    (tmp_path / "recipe.toml").write_text("mine")
+@pytest.mark.parametrize("name", ["recipe.toml", "scores.csv", "system.safetensors"])
+def test_demo_does_not_write_over_other_files(cli, tmp_path, name):
+    (tmp_path / name).write_text("mine")
     answer = cli("demo", "--output", tmp_path)
     assert answer.status == 1
-    assert "recipe.toml: exists, and not from a demo; choose another folder" in answer.err
-    assert (tmp_path / "recipe.toml").read_text() == "mine"
+    assert f"{name}: exists, and not from a demo; choose another folder" in answer.err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
 
 
 @pytest.mark.parametrize(
