@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.audio.quality import SHORT_SPEECH_S
@@ -44,7 +45,9 @@ class EnrollmentReport:
         Of each recording, by its name: the log-likelihood ratio (calibrated, or else per frame)
         against the model of the speaker's other recordings; None where there are none.
     misfits : tuple of str
-        Recordings that do not fit the others: below 0 they sound more like somebody else.
+        Recordings that do not fit the others: below 0 they sound more like somebody else. Where two
+        are left that do not fit each other these are the last two, the second of them whatever its
+        own fit, since nobody knows which is wrong.
     duplicates : tuple of (str, str)
         Recordings that are also part of another speaker's enrollment, and who that is.
     """
@@ -68,11 +71,20 @@ class EnrollmentReport:
             "remove it and enroll again"
             for name, other in self.duplicates
         ]
+        # What is left over with the one before it is named whatever its fit.
+        fits = {name: self.fit[name] or 0.0 for name in self.misfits}
         found += [
-            f"{name}: does not fit the other recordings ({self.fit[name]:.2f}, below 0 it sounds "
-            "more like somebody else); listen to it, and if it is, remove the speaker and enroll "
-            "again without it"
-            for name in self.misfits
+            f"{name}: does not fit the other recordings ({fit:.2f}, below 0 it sounds more like "
+            "somebody else); listen to it, and if it is, remove the speaker and enroll again "
+            "without it"
+            for name, fit in fits.items()
+            if fit < 0
+        ]
+        found += [
+            f"{name}: may be the one that is somebody else's, as there is only {other} to compare "
+            "it with; listen to both"
+            for other, name in pairwise(self.misfits)
+            if fits[name] >= 0
         ]
         if self.total_speech_s < SHORT_ENROLLMENT_S:
             found.append(

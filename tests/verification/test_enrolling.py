@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -45,6 +47,18 @@ def test_of_two_that_do_not_fit_both_are_named(make_verifier, spoken, variant):
     verifier = make_verifier(*words, **settings)
     a, b = (str(spoken[name][0]) for name in "ab")
     assert sorted(verifier.enroll("anna", [a, b]).misfits) == [a, b]
+
+
+def test_one_of_two_that_fits_is_not_said_to_be_below_zero(make_verifier, spoken):
+    report = make_verifier().enroll("anna", [spoken[name][0] for name in "ab"])
+    one, other = report.misfits
+    report = replace(report, fit={one: -2.45, other: 1.96})
+    named = [text for text in report.warnings if text.startswith((one, other))]
+    assert named[0].startswith(f"{one}: does not fit the other recordings (-2.45, below 0")
+    assert named[1] == (
+        f"{other}: may be the one that is somebody else's, as there is only {one} to compare it "
+        "with; listen to both"
+    )
 
 
 def test_what_is_new_is_held_against_what_is_enrolled(make_verifier, spoken):
