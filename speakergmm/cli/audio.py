@@ -25,7 +25,12 @@ MANY_FILES = 20
 
 @click.group()
 def audio() -> None:
-    """Look at recordings before they are used."""
+    """Look at recordings before they are used.
+
+    \b
+    Example:
+      speakergmm audio check *.wav
+    """
 
 
 @audio.command()

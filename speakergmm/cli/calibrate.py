@@ -82,7 +82,13 @@ if TYPE_CHECKING:
 @scorer_option
 @top_c_option
 @click.option("--resamples", default=1000, show_default=True, help="For the intervals; 0: none.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Decides which speakers are left out together, and drawn for the intervals.",
+)
 @jobs_option
 @json_option
 @quiet_option

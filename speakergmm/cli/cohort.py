@@ -27,7 +27,13 @@ from speakergmm.cli.scoring_options import (
 
 @click.group()
 def cohort() -> None:
-    """Make and show cohorts: strangers by whom scores are normalized."""
+    """Make and show cohorts: strangers by whom scores are normalized.
+
+    \b
+    Examples:
+      speakergmm cohort make utterances.csv --split background --ubm ubm.safetensors
+      speakergmm cohort show cohort.safetensors
+    """
 
 
 @cohort.command()

@@ -158,12 +158,14 @@ def _named(runs: tuple[Path, ...]) -> dict[str, Path]:
 
 def _short_names(runs: Sequence[Path]) -> list[str]:
     """Call runs by the last parts of their paths that tell them apart."""
+    every = [run.resolve() for run in runs]
+    # What every run has says nothing.
+    are_alike = all(run.name == SCORES_FILE or run.is_dir() for run in every)
     paths = []
-    for run in runs:
-        parts = run.resolve().parts
-        *folders, last = parts
-        # What every run has says nothing.
-        paths.append(folders if last == SCORES_FILE else [*folders, last.partition(".csv")[0]])
+    for run in every:
+        *folders, last = run.parts
+        is_said = run.name != SCORES_FILE or not are_alike
+        paths.append([*folders, last.partition(".csv")[0]] if is_said else folders)
     longest = max(map(len, paths))
     for n in range(1, longest + 1):
         names = ["/".join(path[-n:]) for path in paths]

@@ -23,7 +23,13 @@ _OPTIONS = (
         help="Cost model of a well-known evaluation instead: sre08, sre10, voxceleb, voxsrc.",
     ),
     click.option("--resamples", type=int, help="For the intervals; 0: none.  [default: 1000]"),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0)),
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Decides which speakers are drawn for the intervals.",
+    ),
 )
 
 

@@ -36,7 +36,13 @@ With recordings of your own, listed in utterances.csv (utterance_id,speaker_id,p
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the corpus and the results.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Decides the voices, and the start of the background model.",
+)
 @jobs_option
 @quiet_option
 def demo(output: Path, seed: int, jobs: int | None, quiet: bool) -> None:

@@ -54,7 +54,14 @@ pattern_option = click.option(
 
 @click.group()
 def features() -> None:
-    """Compute frames, to be used many times, and exchange them with other toolkits."""
+    """Compute frames, to be used many times, and exchange them with other toolkits.
+
+    \b
+    Examples:
+      speakergmm features extract utterances.csv --output frames/
+      speakergmm features export frames/ --to kaldi --output for-kaldi
+      speakergmm features import feats.scp --output imported/
+    """
 
 
 @features.command()

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def model() -> None:
-    """Look into models and systems, and make systems."""
+    """Look into models and systems, and make systems.
+
+    \b
+    Examples:
+      speakergmm model show system.safetensors
+      speakergmm model build --ubm ubm.safetensors --calibration calibration.json
+    """
 
 
 @model.command()

@@ -44,7 +44,15 @@ output_option = click.option(
 
 @click.group()
 def recipe() -> None:
-    """Run whole experiments: features, UBM, enrollment, scoring, evaluation."""
+    """Run whole experiments: features, UBM, enrollment, scoring, evaluation.
+
+    \b
+    Examples:
+      speakergmm recipe list
+      speakergmm recipe show recipes/speech_commands
+      speakergmm recipe run recipes/speech_commands --corpus DIR --output out
+      speakergmm recipe variants recipes/speech_commands --corpus DIR --output out --scorers
+    """
 
 
 @recipe.command()
@@ -264,13 +272,24 @@ def variants(
 @recipe.command("list")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="recipes")
 def list_recipes(folder: Path) -> None:
-    """List the recipes in FOLDER (default: recipes)."""
+    """List the recipes in FOLDER (default: recipes).
+
+    Those of this program come with its repository, not with the installed package.
+
+    \b
+    Examples:
+      speakergmm recipe list
+      speakergmm recipe list my/recipes
+    """
     from speakergmm.errors import MissingError
     from speakergmm.recipes import load_recipe
 
     files = sorted(folder.glob("*/recipe.toml"))
     if not files:
-        raise MissingError(f"{folder}: no recipes; expected folders with a recipe.toml")
+        raise MissingError(
+            f"{folder}: no recipes; expected folders with a recipe.toml (those of this program "
+            "come with its repository, not with the installed package)"
+        )
     for file in files:
         click.echo(f"{file.parent}  {load_recipe(file).head.title}")
 

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def speakers() -> None:
-    """List, show, remove, export and import enrolled speakers."""
+    """List, show, remove, export and import enrolled speakers.
+
+    \b
+    Examples:
+      speakergmm speakers list
+      speakergmm speakers show alice
+      speakergmm speakers remove alice
+      speakergmm speakers export team.safetensors
+      speakergmm speakers import team.safetensors --store other.db
+    """
 
 
 @speakers.command("list")

@@ -24,7 +24,12 @@ from speakergmm.cli.output_file import OutputFile
 
 @click.group()
 def ubm() -> None:
-    """Train background models."""
+    """Train background models.
+
+    \b
+    Example:
+      speakergmm ubm train utterances.csv --output ubm.safetensors
+    """
 
 
 @ubm.command()
@@ -38,7 +43,13 @@ def ubm() -> None:
 @audio_option
 @split_option
 @click.option("--components", type=click.IntRange(min=1), help="Components.  [default: 256]")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Decides the frames and centers from which training starts.",
+)
 @config_option
 @frames_option
 @set_option

@@ -90,8 +90,8 @@ def verify(
 ) -> None:
     """Decide whether FILE is speaker ID.
 
-    The answer is a log-likelihood ratio: how many times likelier the speech is from the claimed
-    speaker than from a stranger, as its natural logarithm. From the system's threshold on, the
+    The answer is a log-likelihood ratio: how many times as likely such speech is from the claimed
+    speaker as from a stranger, as its natural logarithm. From the system's threshold on, the
     claim is accepted. Without a calibration there is only a score, whose scale depends on the model
     and the speech, and --threshold must be given.
 

@@ -73,6 +73,12 @@ def test_folders_of_recipes_are_runs(cli, good, bad, tmp_path):
     assert "good is better than old in EER" in mixed.out
 
 
+def test_a_score_file_of_the_usual_name_is_called_by_it(cli, good, bad):
+    usual = shutil.copy(good, good.parent / "scores.csv")
+    answer = cli("compare", bad, usual, *QUICK, "--json")
+    assert list(json.loads(answer.out)["systems"]) == ["bad", "scores"]
+
+
 def test_runs_of_one_name_are_told_apart(cli, tmp_path):
     first = write_system(tmp_path / "first" / "scores.csv", 3.5)
     second = write_system(tmp_path / "second" / "scores.csv", 1.0)
