@@ -42,7 +42,7 @@ def recordings(small_corpus):
     return {name: sorted((small_corpus / "audio" / name).glob("*.flac")) for name in ("s11", "s12")}
 
 
-@pytest.mark.parametrize("command", every_command(app), ids=" ".join)
+@pytest.mark.parametrize("command", list(every_command(app)), ids=" ".join)
 def test_help_teaches_by_example(cli, command):
     answer = cli(*command, "--help")
     assert answer.status == 0
