@@ -67,6 +67,8 @@ PICTURES = Path(__file__).parent / "pictures"
 # Lines and grays need no more, and the file is a third as large.
 N_COLORS = 128
 RELEVANCE_FACTOR = 16.0
+# Of the way to the speaker's frames, from which on an arrow shows it.
+LEAST_SHARE = 0.01
 
 
 # --- what is drawn ------------------------------------------------------------------------------
@@ -256,11 +258,17 @@ def map_figure(_: Experiment) -> Figure:
     draw_mixture(axes, ubm, COLORS[0], "-")
     draw_mixture(axes, speaker, COLORS[1], "--")
     for start, end, n in zip(ubm.means, speaker.means, statistics.n, strict=True):
-        axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "black", "lw": 1.4})
         share = n / (n + RELEVANCE_FACTOR)
+        if share > LEAST_SHARE:
+            axes.annotate(
+                "", end, start,
+                arrowprops={
+                    "arrowstyle": "->", "color": "black", "lw": 1.4, "shrinkA": 0, "shrinkB": 0
+                },
+            )  # fmt: skip
         axes.annotate(
             f"n = {n:.0f}: {100 * share:.0f} %", start, (0, -16), textcoords="offset points",
-            fontsize=SMALL, ha="center",
+            fontsize=SMALL, ha="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     axes.set_aspect("equal")
     name_axes(axes, "feature 1", "feature 2")
