@@ -45,6 +45,8 @@ html_math_renderer = "mathml"
 default_role = "py:obj"
 add_module_names = False
 autodoc_member_order = "bysource"
+# What is done with a value by calling or adding it.
+autodoc_default_options = {"special-members": "__call__, __add__"}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import inspect
 import pkgutil
@@ -86,3 +87,37 @@ def test_what_is_shown_exists_and_says_what_it_is():
         text = thing.__doc__ or ""
         assert text, full_name
         assert not text.startswith(f"{name}("), full_name
+
+
+WITH_EXAMPLES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in ROOT.glob("speakergmm/**/*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("module_name", WITH_EXAMPLES)
+def test_examples_of_docstrings_run_as_they_stand(module_name):
+    module = importlib.import_module(module_name)
+    found = [test for test in doctest.DocTestFinder().find(module, globs={}) if test.examples]
+    assert found
+    runner = doctest.DocTestRunner()
+    shown: list[str] = []
+    for test in found:
+        # Whoever copies an example has nothing but what it imports.
+        runner.run(test, out=shown.append)
+    assert runner.failures == 0, "".join(shown)
+
+
+def test_functions_that_the_method_names_exist():
+    page = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    rooms = "audio|corpora|evaluation|features|gmm|parallel|recipes|verification"
+    named = sorted(set(re.findall(rf"`((?:{rooms})\.[A-Za-z_.]+)`", page)))
+    assert len(named) > 50
+    for name in named:
+        found, parts = speakergmm, name.split(".")
+        for n, part in enumerate(parts):
+            if not hasattr(found, part):
+                found = importlib.import_module(".".join(["speakergmm", *parts[: n + 1]]))
+            else:
+                found = getattr(found, part)

@@ -151,9 +151,9 @@ def listen(recording: Recording | Source, channel: Channel = "mix") -> Listening
 
     Examples
     --------
-    >>> with listen("interview.flac") as heard:
+    >>> with listen("interview.flac") as heard:  # doctest: +SKIP
     ...     frames = front_end.utterance(heard.blocks, heard.sample_rate)
-    >>> heard.audio_digest, heard.quality().warnings
+    >>> heard.audio_digest, heard.quality().warnings  # doctest: +SKIP
     """
     source = source_of(recording)
     info, decoded = all_channels(source)

@@ -28,6 +28,17 @@ class CostModel:
         Prior probability of a target trial, between 0 and 1.
     c_miss, c_fa : float
         Cost of rejecting a target, and of accepting a nontarget; above 0.
+
+    Raises
+    ------
+    ConfigError
+        When one of them is out of its range.
+
+    Examples
+    --------
+    >>> from speakergmm import CostModel
+    >>> f"{CostModel(p_target=0.05).threshold:.2f}"  # ln 19
+    '2.94'
     """
 
     p_target: float = 0.01

@@ -174,6 +174,12 @@ def eer(target: ArrayLike, nontarget: ArrayLike) -> float:
     ------
     ScoreError
         When a side is empty or holds NaN.
+
+    Examples
+    --------
+    >>> from speakergmm import eer
+    >>> round(eer([2, 0], [0, 0, -1]), 4)
+    0.2857
     """
     return detect(target, nontarget).eer()
 
@@ -220,6 +226,12 @@ def min_dcf(target: ArrayLike, nontarget: ArrayLike, cost: CostModel = CostModel
     ------
     ScoreError
         When a side is empty or holds NaN.
+
+    Examples
+    --------
+    >>> from speakergmm import CostModel, min_dcf
+    >>> min_dcf([2, 0], [0, 0, -1], CostModel(p_target=0.5))
+    0.5
     """
     return detect(target, nontarget).min_dcf(cost)
 
@@ -270,6 +282,12 @@ def cllr(target: ArrayLike, nontarget: ArrayLike) -> float:
     ------
     ScoreError
         When a side is empty or holds NaN.
+
+    Examples
+    --------
+    >>> from speakergmm import cllr
+    >>> cllr([0, 0], [0])  # ratios that say nothing
+    1.0
     """
     target_llr, nontarget_llr = check_scores(target, nontarget)
     miss = np.logaddexp(0.0, -target_llr).mean()

@@ -69,14 +69,21 @@ class UtteranceFrames:
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """Turns samples into frames, by one configuration.
+    """Turns samples into frames, by one configuration: call it with samples and their rate.
 
     Parameters
     ----------
     config : FrontEndConfig
 
+    Raises
+    ------
+    ConfigError
+        When the configuration is of frames that another program made.
+
     Examples
     --------
+    >>> import numpy as np
+    >>> from speakergmm import FrontEnd, FrontEndConfig
     >>> front_end = FrontEnd(FrontEndConfig(n_mfcc=20, deltas=1))
     >>> samples = np.random.default_rng(0).normal(size=16000).astype(np.float32)
     >>> front_end(samples, 16000).shape

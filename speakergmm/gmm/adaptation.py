@@ -55,6 +55,16 @@ def map_adapt(
         When the statistics are not of this model's C and D.
     ConfigError
         When the relevance factor is negative or ``parameters`` is none of the above.
+
+    Examples
+    --------
+    Sixteen frames at 5 move the component that they belong to half way there, and no other:
+
+    >>> from speakergmm import DiagonalGMM, accumulate, map_adapt
+    >>> ubm = DiagonalGMM([0.5, 0.5], [[-3.0], [3.0]], [[1.0], [1.0]])
+    >>> map_adapt(ubm, accumulate(ubm, [[5.0]] * 16), relevance_factor=16).means.round(2)
+    array([[-3.],
+           [ 4.]])
     """
     if parameters not in ADAPTED:
         expected = ", ".join(map(repr, ADAPTED))

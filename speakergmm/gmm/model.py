@@ -42,6 +42,14 @@ class DiagonalGMM:
     -----
     p(x) = Σ_c w_c N(x; μ_c, diag σ²_c) (Reynolds, Quatieri & Dunn 2000). Parameters are copied,
     float64 and read-only; what is derived from them is computed once.
+
+    Examples
+    --------
+    >>> from speakergmm import DiagonalGMM
+    >>> gmm = DiagonalGMM([0.5, 0.5], [[-3.0], [3.0]], [[1.0], [1.0]])
+    >>> gmm.responsibilities([[-3.0], [0.0]]).round(2)
+    array([[1. , 0. ],
+           [0.5, 0.5]])
     """
 
     weights: NDArray[np.float64]

@@ -66,6 +66,13 @@ class Statistics:
         return cls(np.zeros(n_components), np.zeros(shape), np.zeros(shape), 0.0, 0)
 
     def __add__(self, other: Statistics) -> Statistics:
+        """Give the statistics of both sets of frames together.
+
+        Raises
+        ------
+        ModelError
+            When they are of models of different size.
+        """
         if not isinstance(other, Statistics):
             return NotImplemented
         if self.f.shape != other.f.shape:
@@ -110,10 +117,24 @@ def accumulate(gmm: DiagonalGMM, frames: ArrayLike) -> Statistics:
         T may be 0. float64 is computed in float64 throughout, float32 in fast blocks whose sums
         are kept in float64. Memory is bounded by the block.
 
+    Returns
+    -------
+    Statistics
+        Those of more frames are added by ``+``.
+
     Raises
     ------
     FrameError
         When the frames are not (T, D) of the model's D, or not finite.
+
+    Examples
+    --------
+    >>> from speakergmm import DiagonalGMM, accumulate
+    >>> ubm = DiagonalGMM([0.5, 0.5], [[-3.0], [3.0]], [[1.0], [1.0]])
+    >>> both = accumulate(ubm, [[3.0], [4.0]]) + accumulate(ubm, [[5.0]])
+    >>> both.n_frames, both.n.round(2), both.f.round(2)
+    (3, array([0., 3.]), array([[ 0.],
+           [12.]]))
     """
     return accumulate_centered(gmm, frames).shifted(statistics_center(gmm))
 

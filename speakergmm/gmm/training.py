@@ -87,6 +87,8 @@ def train_ubm(
         float64 is computed in float64 throughout, float32 (and a store) in fast blocks.
     n_components : int
         C, 1 or more; at most T.
+    config : TrainingConfig
+        Iterations, floors, and what becomes of dead components.
     rng : int or numpy.random.Generator
         Seed.
     jobs : int or Cluster, optional
@@ -96,6 +98,15 @@ def train_ubm(
         Keep the state there after every iteration. When training is called again with the same
         frames, settings and seed, it goes on from there and ends with the same bytes; a state of
         anything else is not used. The file stays; remove it when the model is safe.
+    progress : Progress, optional
+        Told what is being done; default: nobody is.
+
+    Returns
+    -------
+    ubm : DiagonalGMM
+        C components, in no order that means anything.
+    history : TrainingHistory
+        What each iteration gave and did.
 
     Raises
     ------
@@ -105,6 +116,15 @@ def train_ubm(
     ConfigError
         When ``n_components`` is not a whole number of 1 or more, ``rng`` is no seed, or a
         checkpoint is to be kept of a training whose ``rng`` is not a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from speakergmm import train_ubm
+    >>> frames = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> ubm, history = train_ubm(frames, 4)
+    >>> ubm.means.shape, history.converged
+    ((4, 2), True)
     """
     began = time.perf_counter()
     check_whole("n_components", n_components, 1)

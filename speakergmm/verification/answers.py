@@ -122,7 +122,7 @@ class Verification:
     quality : Quality
         What the recording is like.
     llr : float, optional
-        Calibrated log-likelihood ratio, natural log: above 0 the speech is likelier from the
+        Calibrated log-likelihood ratio, natural log: above 0 such a score is likelier from the
         claimed speaker than from a stranger. None without a calibration.
     expected : ExpectedErrors, optional
         Error rates with so much speech, at the calibration's threshold, where they were measured

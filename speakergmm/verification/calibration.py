@@ -180,6 +180,16 @@ def fit_calibration(
         When one side is empty, scores are not finite or all equal, shapes do not fit, or the sides
         are perfectly separated: then a larger scale is always better, and no finite solution
         exists.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from speakergmm import fit_calibration
+    >>> rng = np.random.default_rng(0)
+    >>> target, nontarget = rng.normal(2, 1, 1000), rng.normal(0, 1, 10_000)
+    >>> calibration = fit_calibration(target, nontarget)
+    >>> calibration([3.0]).round(1)  # of such scores the true ratio is 2 · score - 2
+    array([4.])
     """
     check_range("p_target", p_target, 1e-9, 1 - 1e-9)
     high, low = (_matrix(s, name) for s, name in ((target, "target"), (nontarget, "nontarget")))

@@ -52,6 +52,14 @@ def linear_score(
         When a model or statistics are not of the UBM's C and D.
     FrameError
         When statistics are of no frames.
+
+    Examples
+    --------
+    >>> from speakergmm import DiagonalGMM, accumulate, linear_score
+    >>> ubm = DiagonalGMM([0.5, 0.5], [[-3.0], [3.0]], [[1.0], [1.0]])
+    >>> speaker_model = DiagonalGMM([0.5, 0.5], [[-3.0], [4.0]], [[1.0], [1.0]])
+    >>> linear_score(speaker_model, ubm, accumulate(ubm, [[4.5]])).round(2)
+    array([[1.5]])
     """
     models = [speaker_models] if isinstance(speaker_models, DiagonalGMM) else list(speaker_models)
     tests = [statistics] if isinstance(statistics, Statistics) else list(statistics)

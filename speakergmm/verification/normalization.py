@@ -47,6 +47,12 @@ def z_norm(scores: ArrayLike, models_vs_cohort: ArrayLike) -> Floats:
     ScoreError
         When shapes do not fit, a score is NaN, a cohort score is not finite, or all cohort scores
         of a model are equal. Models are counted from 0.
+
+    Examples
+    --------
+    >>> from speakergmm import z_norm
+    >>> z_norm([[0.9]], [[0.1, 0.3]]).round(2)  # strangers: mean 0.2, standard deviation 0.1
+    array([[7.]])
     """
     matrix = _scores(scores)
     cohort = _cohort(models_vs_cohort, "models_vs_cohort", "model", len(matrix))

@@ -46,6 +46,16 @@ def log_likelihood_ratio(
         When the two models are of different size.
     ConfigError
         When ``top_c`` is not between 1 and C.
+
+    Examples
+    --------
+    >>> from speakergmm import DiagonalGMM, log_likelihood_ratio
+    >>> ubm = DiagonalGMM([0.5, 0.5], [[-3.0], [3.0]], [[1.0], [1.0]])
+    >>> speaker_model = DiagonalGMM([0.5, 0.5], [[-3.0], [4.0]], [[1.0], [1.0]])
+    >>> round(log_likelihood_ratio(speaker_model, ubm, [[4.5]]), 2)
+    1.0
+    >>> round(log_likelihood_ratio(speaker_model, ubm, [[3.0]]), 2)
+    -0.5
     """
     check_same_size(speaker_model, ubm)
     array = some_frames(ubm, frames)

@@ -86,9 +86,8 @@ class StreamAnswer:
 class Stream:
     """Verifies speech as it arrives. Make one with `Verifier.stream`.
 
-    Each answer is that of `Verifier.verify` on all samples so far; only what a score of little
-    speech is worth differs (see `StreamAnswer`). After the last sample, `finish` gives the answer
-    to all of it; of a stream that was decided, the decision.
+    Each answer is that of `Verifier.verify` on all samples so far. After the last sample, `finish`
+    gives the answer to all of it; of a stream that was decided, the decision.
 
     Examples
     --------

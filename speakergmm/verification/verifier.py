@@ -38,6 +38,15 @@ class Verifier(Engine):
     system : System
     store : SpeakerStore
         Of the system's background model.
+
+    Examples
+    --------
+    >>> verifier = Verifier.load("system.safetensors", "speakers.db")  # doctest: +SKIP
+    >>> verifier.enroll("alice", ["alice1.wav", "alice2.wav"]).warnings  # doctest: +SKIP
+    ()
+    >>> answer = verifier.verify("alice", "unknown.wav")  # doctest: +SKIP
+    >>> answer.accepted, round(answer.llr, 1)  # doctest: +SKIP
+    (True, 5.9)
     """
 
     @classmethod
@@ -86,6 +95,8 @@ class Verifier(Engine):
 
         Parameters
         ----------
+        speaker_id : str
+            Any text that is not empty; a new one begins an enrollment.
         recordings : sequence
             Paths, files open for reading, or tuples of samples (n,) or (n, channels) and their
             sample rate.
@@ -108,6 +119,8 @@ class Verifier(Engine):
 
         Parameters
         ----------
+        speaker_id : str
+            Who it is claimed to be.
         recording : path, file or (samples, sample_rate)
             As for `enroll`.
         threshold : float, optional
