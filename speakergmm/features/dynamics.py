@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speakergmm.config import check_whole
-from speakergmm.errors import FrameError
+from speakergmm.features.frame_arrays import frames_of_utterance
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
-def check_frames(frames: NDArray[np.float32]) -> None:
-    """Refuse what is not (T, D) with T ≥ 1."""
-    if frames.ndim != 2 or len(frames) == 0:
-        raise FrameError(f"frames have shape {frames.shape}; expected (n_frames, n_features)")
-
-
-def deltas(frames: NDArray[np.float32], *, window: int = 2) -> NDArray[np.float32]:
+def deltas(frames: ArrayLike, *, window: int = 2) -> NDArray[Any]:
     """Slope of each feature over time: a least-squares line over ±``window`` frames.
 
     d[t] = Σ_k k · (x[t+k] - x[t-k]) / (2 Σ_k k²), k = 1 … window, with the first and last frame
@@ -34,24 +28,25 @@ def deltas(frames: NDArray[np.float32], *, window: int = 2) -> NDArray[np.float3
 
     Returns
     -------
-    (T, D), same dtype
+    (T, D), float32 of float32, else float64
         In units of the feature per frame; 0 for a constant feature.
 
     Raises
     ------
     FrameError
-        When ``frames`` is not (T, D) with T ≥ 1.
+        When ``frames`` is not (T, D) with T ≥ 1, or not finite.
     ConfigError
         When the window is not positive.
     """
-    check_frames(frames)
+    x = frames_of_utterance(frames)
     check_whole("delta window", window, 1, unit="frames to each side")
-    n_frames = len(frames)
-    padded = _with_edges(frames, window)
-    slope = padded[window + 1 : window + 1 + n_frames] - padded[window - 1 : window - 1 + n_frames]
+    n_frames = len(x)
+    padded = _with_edges(x, window)
+    before, after = (padded[window + i : window + i + n_frames] for i in (-1, 1))
+    slope: NDArray[Any] = after - before
     for k in range(2, window + 1):
-        after = padded[window + k : window + k + n_frames]
-        difference = after - padded[window - k : window - k + n_frames]
+        before, after = (padded[window + i : window + i + n_frames] for i in (-k, k))
+        difference = after - before
         difference *= k
         slope += difference
     slope /= window * (window + 1) * (2 * window + 1) // 3  # 2 Σ_k k²
@@ -59,8 +54,8 @@ def deltas(frames: NDArray[np.float32], *, window: int = 2) -> NDArray[np.float3
 
 
 def shifted_deltas(
-    frames: NDArray[np.float32], *, spread: int = 1, shift: int = 3, n_blocks: int = 7
-) -> NDArray[np.float32]:
+    frames: ArrayLike, *, spread: int = 1, shift: int = 3, n_blocks: int = 7
+) -> NDArray[Any]:
     """Shifted delta cepstra: differences around this frame and around some that follow.
 
     Block i = 0 … n_blocks - 1 is x[t + i·shift + spread] - x[t + i·shift - spread], with the first
@@ -75,28 +70,28 @@ def shifted_deltas(
 
     Returns
     -------
-    (T, N · n_blocks), same dtype
+    (T, N · n_blocks), float32 of float32, else float64
         Block after block.
 
     Raises
     ------
     FrameError
-        When ``frames`` is not (T, N) with T ≥ 1.
+        When ``frames`` is not (T, N) with T ≥ 1, or not finite.
     ConfigError
         When one of the others is not positive.
     """
-    check_frames(frames)
+    x = frames_of_utterance(frames)
     for name, value in (("spread", spread), ("shift", shift), ("n_blocks", n_blocks)):
         check_whole(name, value, 1)
     reach = spread + shift * (n_blocks - 1)
-    padded = _with_edges(frames, reach)
+    padded = _with_edges(x, reach)
     # Row t + reach of the padded frames is frame t.
-    centers = reach + np.arange(len(frames))[:, None] + shift * np.arange(n_blocks)
+    centers = reach + np.arange(len(x))[:, None] + shift * np.arange(n_blocks)
     differences = padded[centers + spread] - padded[centers - spread]  # (T, n_blocks, N)
-    return np.asarray(differences.reshape(len(frames), -1))
+    return np.asarray(differences.reshape(len(x), -1))
 
 
-def _with_edges(frames: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+def _with_edges(frames: NDArray[Any], n: int) -> NDArray[Any]:
     """Repeat the first and the last frame n times."""
     padded = np.empty((len(frames) + 2 * n, frames.shape[1]), dtype=frames.dtype)
     padded[:n], padded[n : len(frames) + n], padded[len(frames) + n :] = (

@@ -6,18 +6,18 @@ recording takes no second copy of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speakergmm.config import check_range, check_whole
 from speakergmm.errors import ConfigError
-from speakergmm.features.dynamics import check_frames
+from speakergmm.features.frame_arrays import frames_of_utterance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 # Standard deviations below this count as constant: dividing by them would only amplify rounding.
 MIN_STANDARD_DEVIATION = 1e-6
@@ -33,9 +33,7 @@ CELLS_AT_ONCE = 1 << 20
 RASTA_NUMERATOR = (0.2, 0.1, 0.0, -0.1, -0.2)
 
 
-def cmn(
-    frames: NDArray[np.float32], *, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def cmn(frames: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Subtract each feature's mean over the utterance (cepstral mean normalization).
 
     A fixed channel is a constant in the log spectrum, hence in the cepstra, and leaves with the
@@ -50,22 +48,20 @@ def cmn(
 
     Returns
     -------
-    (T, D), same dtype
+    (T, D), float32 of float32, else float64
 
     Raises
     ------
     FrameError
-        When ``frames`` is not (T, D) with T ≥ 1.
+        When ``frames`` is not (T, D) with T ≥ 1, or not finite.
     """
-    check_frames(frames)
-    mean = (np.add.reduce(frames, axis=0, dtype=np.float64) / len(frames)).astype(frames.dtype)
-    centered: NDArray[np.float32] = np.subtract(frames, mean, out=out)
+    array = frames_of_utterance(frames)
+    mean = (np.add.reduce(array, axis=0, dtype=np.float64) / len(array)).astype(array.dtype)
+    centered: NDArray[Any] = np.subtract(array, mean, out=out)
     return centered
 
 
-def cmvn(
-    frames: NDArray[np.float32], *, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def cmvn(frames: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Give each feature mean 0 and standard deviation 1 over the utterance (ddof 0).
 
     A feature that does not vary (standard deviation below 1e-6) becomes 0.
@@ -78,7 +74,7 @@ def cmvn(
 
     Returns
     -------
-    (T, D)
+    (T, D), float32 of float32, else float64
 
     Raises
     ------
@@ -90,18 +86,19 @@ def cmvn(
     deviation = np.sqrt(power / len(centered))
     varies = deviation > MIN_STANDARD_DEVIATION
     scale = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0)
-    return np.multiply(centered, scale.astype(frames.dtype), out=centered)
+    np.multiply(centered, scale.astype(centered.dtype), out=centered)
+    return centered
 
 
 def sliding_cmvn(
-    frames: NDArray[np.float32],
+    frames: ArrayLike,
     *,
     window: int = 300,
     center: bool = True,
     variance: bool = False,
     min_window: int = 100,
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
     """Subtract from each frame the mean of the window around it; divide by its deviation if wanted.
 
     The windows are those of Kaldi's apply-cmvn-sliding. Centered, frame t is normalized by frames
@@ -126,23 +123,23 @@ def sliding_cmvn(
 
     Returns
     -------
-    (T, D), same dtype
+    (T, D), float32 of float32, else float64
 
     Raises
     ------
     FrameError
-        When ``frames`` is not (T, D) with T ≥ 1.
+        When ``frames`` is not (T, D) with T ≥ 1, or not finite.
     ConfigError
         When a window is not positive.
     """
-    check_frames(frames)
+    array = frames_of_utterance(frames)
     check_whole("window", window, 1, unit="frames")
     check_whole("min_window", min_window, 1, unit="frames")
-    starts, stops = _window_bounds(len(frames), window, center, min_window)
+    starts, stops = _window_bounds(len(array), window, center, min_window)
     size = (stops - starts)[:, None]
-    result = np.empty_like(frames) if out is None else out
-    for columns in _column_groups(frames):
-        x = frames[:, columns].astype(np.float64)
+    result = np.empty_like(array) if out is None else out
+    for columns in _column_groups(array):
+        x = array[:, columns].astype(np.float64)
         # Sums about the mean lose no digits where the mean is large.
         x -= x.mean(axis=0)
         mean = _window_sums(x, starts, stops) / size
@@ -155,9 +152,7 @@ def sliding_cmvn(
     return result
 
 
-def warp(
-    frames: NDArray[np.float32], *, window: int = 301, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def warp(frames: ArrayLike, *, window: int = 301, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Replace each feature by the normal quantile of its rank in the window around it.
 
     Φ⁻¹((number below + ½ number equal) / N) over the N frames of the window, itself included
@@ -176,30 +171,30 @@ def warp(
 
     Returns
     -------
-    (T, D), same dtype
+    (T, D), float32 of float32, else float64
 
     Raises
     ------
     FrameError
-        When ``frames`` is not (T, D) with T ≥ 1.
+        When ``frames`` is not (T, D) with T ≥ 1, or not finite.
     ConfigError
         When the window is not positive.
     """
     from scipy.special import ndtri
 
-    check_frames(frames)
+    array = frames_of_utterance(frames)
     check_whole("window", window, 1, unit="frames")
-    n = min(window, len(frames))
+    n = min(window, len(array))
     # By twice the number below and once the number equal: 1 … 2n - 1.
-    quantiles = ndtri(np.arange(2 * n) / (2 * n)).astype(frames.dtype)
-    result = np.empty_like(frames) if out is None else out
-    for columns in _column_groups(frames):
-        x = np.ascontiguousarray(frames[:, columns])
+    quantiles = ndtri(np.arange(2 * n) / (2 * n)).astype(array.dtype)
+    result = np.empty_like(array) if out is None else out
+    for columns in _column_groups(array):
+        x = np.ascontiguousarray(array[:, columns])
         result[:, columns] = quantiles[_window_ranks(x, n)]
     return result
 
 
-def rasta(frames: NDArray[np.float32], *, pole: float = 0.98) -> NDArray[np.float32]:
+def rasta(frames: ArrayLike, *, pole: float = 0.98) -> NDArray[Any]:
     """Keep the changes at the rate of speech: a band-pass over time for each feature.
 
     y[t] = pole · y[t-1] + 0.2 x[t] + 0.1 x[t-1] - 0.1 x[t-3] - 0.2 x[t-4] (Hermansky & Morgan 1994,
@@ -216,29 +211,29 @@ def rasta(frames: NDArray[np.float32], *, pole: float = 0.98) -> NDArray[np.floa
 
     Returns
     -------
-    (T, D), same dtype
+    (T, D), float32 of float32, else float64
 
     Raises
     ------
     FrameError
-        When ``frames`` is not (T, D) with T ≥ 1.
+        When ``frames`` is not (T, D) with T ≥ 1, or not finite.
     ConfigError
         When the pole is outside 0 … 1.
     """
     from scipy.signal import lfilter
 
-    check_frames(frames)
+    array = frames_of_utterance(frames)
     check_range("RASTA pole", pole, 0.0, 1.0)
     if pole == 1:
         raise ConfigError("RASTA pole is 1; expected less: it would never forget")
-    filtered = np.empty_like(frames)
-    for columns in _column_groups(frames):
-        x = frames[:, columns].astype(np.float64)
+    filtered = np.empty_like(array)
+    for columns in _column_groups(array):
+        x = array[:, columns].astype(np.float64)
         filtered[:, columns] = lfilter(RASTA_NUMERATOR, (1.0, -pole), x - x[0], axis=0)
     return filtered
 
 
-def _column_groups(frames: NDArray[np.float32]) -> Iterator[slice]:
+def _column_groups(frames: NDArray[Any]) -> Iterator[slice]:
     """Cut the features so that a float64 copy of a part stays small, however long the recording."""
     n_frames, n_features = frames.shape
     width = max(1, CELLS_AT_ONCE // n_frames)

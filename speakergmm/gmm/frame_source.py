@@ -11,8 +11,8 @@ import numpy as np
 
 from speakergmm.errors import FrameError
 from speakergmm.features import FrameStore
+from speakergmm.features.frame_arrays import as_floats
 from speakergmm.features.store import CHUNK_FRAMES
-from speakergmm.gmm.model import as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

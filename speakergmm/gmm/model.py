@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.errors import FrameError, ModelError
+from speakergmm.features.frame_arrays import as_floats, check_finite
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -176,41 +177,3 @@ class DiagonalGMM:
                 f"{self.n_features}): the same front end for training and use"
             )
         return check_finite(array)
-
-
-def as_floats(frames: ArrayLike) -> NDArray[np.floating]:
-    """Give an array as it is where it is float32 or float64, else as float64.
-
-    Raises
-    ------
-    FrameError
-        When it does not hold real numbers.
-    """
-    array = np.asarray(frames)
-    if array.dtype in (np.float32, np.float64):
-        return array
-    if array.dtype.kind not in "fiub":
-        raise FrameError(f"frames hold {array.dtype}; expected real numbers, float32 or float64")
-    return array.astype(np.float64)
-
-
-def check_finite(frames: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Refuse frames that hold NaN or infinity, naming the first.
-
-    Raises
-    ------
-    FrameError
-        When there are any.
-    """
-    # The sum is one fast pass; it may overflow for finite frames, hence the second look.
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspicious = not np.isfinite(frames.sum())
-    if suspicious:
-        bad = np.argwhere(~np.isfinite(frames))
-        if len(bad):
-            frame, feature = bad[0]
-            raise FrameError(
-                f"frame {frame}, feature {feature} is {frames[frame, feature]}; expected finite "
-                f"numbers ({len(bad):,} are not)"
-            )
-    return frames

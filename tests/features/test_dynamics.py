@@ -22,6 +22,22 @@ def random_frames(seed, n_frames, n_features=3, dtype=np.float64):
     return rng.normal(size=(n_frames, n_features)).astype(dtype)
 
 
+@pytest.mark.parametrize("slopes", [deltas, shifted_deltas])
+def test_numbers_of_any_kind_have_slopes(slopes):
+    frames = np.round(random_frames(0, 12) * 10)
+    expected = slopes(frames)
+    for same in (frames.tolist(), frames.astype(np.int16), frames.astype(">f4")):
+        found = slopes(same)
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("slopes", [deltas, shifted_deltas])
+def test_frames_that_are_not_finite_have_no_slopes(slopes):
+    with pytest.raises(FrameError, match="frame 1, feature 0 is nan; expected finite numbers"):
+        slopes(np.array([[1.0, 2.0], [np.nan, 3.0]]))
+
+
 # --- deltas --------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,16 @@ IN_PLACE = {
 }
 ALL = IN_PLACE | {"rasta": rasta}
 
+# What is computed of whole numbers is none, and what other programs write need not be an array.
+SAME_NUMBERS = {
+    "whole": lambda frames: frames.astype(np.int16),
+    "list": lambda frames: frames.tolist(),
+    "half": lambda frames: frames.astype(np.float16),
+    "big-endian": lambda frames: frames.astype(">f4"),
+    "Fortran": np.asfortranarray,
+}
+each_kind = pytest.mark.parametrize("kind", SAME_NUMBERS.values(), ids=SAME_NUMBERS)
+
 each_in_place = pytest.mark.parametrize("normalize", IN_PLACE.values(), ids=IN_PLACE)
 each = pytest.mark.parametrize("normalize", ALL.values(), ids=ALL)
 
@@ -36,6 +46,24 @@ each = pytest.mark.parametrize("normalize", ALL.values(), ids=ALL)
 def random_frames(seed, n_frames, n_features=3, dtype=np.float64):
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n_frames, n_features)).astype(dtype)
+
+
+@each
+@each_kind
+def test_numbers_of_any_kind_are_normalized_as_floats(normalize, kind):
+    frames = np.round(random_frames(0, 12) * 10)
+    normalized = normalize(kind(frames))
+    assert normalized.dtype == np.float64
+    np.testing.assert_allclose(normalized, normalize(frames), atol=1e-12)
+
+
+@each
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_frames_that_are_not_finite_are_refused(normalize, value):
+    frames = random_frames(0, 12)
+    frames[5, 1] = value
+    with pytest.raises(FrameError, match=f"frame 5, feature 1 is {value}; expected finite"):
+        normalize(frames)
 
 
 # --- over the whole utterance --------------------------------------------------------------------
