@@ -156,7 +156,7 @@ def content_digest(source: Source) -> str:
         raise AudioError(f"{source}: cannot be read ({error.strerror})") from None
 
 
-def _given(samples: NDArray[np.floating[Any]], sample_rate: int) -> GivenSamples:
+def _given(samples: NDArray[np.floating[Any]], sample_rate: float) -> GivenSamples:
     samples = np.asarray(samples)
     if samples.dtype.kind != "f":
         raise AudioError(
@@ -173,11 +173,23 @@ def _given(samples: NDArray[np.floating[Any]], sample_rate: int) -> GivenSamples
             f"{NAMELESS}: samples have shape {samples.shape}, {samples.shape[1]:,} channels; "
             "expected (n_samples, n_channels): transpose"
         )
-    is_whole = isinstance(sample_rate, numbers.Integral) and not isinstance(sample_rate, bool)
-    if not is_whole or not MIN_RATE <= sample_rate <= MAX_RATE:
-        raise AudioError(
-            f"{NAMELESS}: sample rate is {sample_rate!r}; expected a whole number of {MIN_RATE:,} "
-            f"to {MAX_RATE:,} Hz"
-        )
+    rate = whole_rate(sample_rate, f"{NAMELESS}: ")
     columns = samples[:, np.newaxis] if samples.ndim == 1 else samples
-    return GivenSamples(columns, int(sample_rate))
+    return GivenSamples(columns, rate)
+
+
+def whole_rate(sample_rate: float, of: str = "") -> int:
+    """Give a sample rate in Hz as an int; 16000.0 is one as well. ``of`` begins the message.
+
+    Raises
+    ------
+    AudioError
+        When it is no whole number, or one at which there can be no speech.
+    """
+    is_number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
+    if not is_number or not MIN_RATE <= sample_rate <= MAX_RATE or sample_rate % 1:
+        raise AudioError(
+            f"{of}sample rate is {sample_rate!r}; expected a whole number of {MIN_RATE:,} to "
+            f"{MAX_RATE:,} Hz"
+        )
+    return int(sample_rate)

@@ -11,6 +11,7 @@ import numpy as np
 
 from speakergmm.audio import check_samples, resample_blocks
 from speakergmm.audio.activity import voiced, voiced_above_noise, without_short_runs
+from speakergmm.audio.sources import whole_rate
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.dynamics import deltas, shifted_deltas
 from speakergmm.features.mfcc import (
@@ -182,7 +183,7 @@ class FrontEnd:
         ------
         AudioError
             When the samples are not one channel, too few for one analysis window, NaN or infinite,
-            all zero, or at a rate that must not be changed.
+            all zero, or at a rate that must not be changed or is none.
         """
         given = np.asarray(samples)
         if given.dtype.kind != "f":
@@ -190,10 +191,12 @@ class FrontEnd:
                 f"samples are {given.dtype}; expected floats with full scale ±1: divide 16-bit "
                 "samples by 32768"
             )
-        mono = given.astype(np.float32, copy=False)
+        # What is too large for 32 bits becomes infinite, and is refused as such.
+        with np.errstate(over="ignore"):
+            mono = given.astype(np.float32, copy=False)
         check_samples(mono)
         blocks = (mono[i : i + BLOCK_SAMPLES] for i in range(0, len(mono), BLOCK_SAMPLES))
-        return self.pooled([self.utterance(blocks, sample_rate)])
+        return self.pooled([self.utterance(blocks, whole_rate(sample_rate))])
 
     def utterance(
         self,

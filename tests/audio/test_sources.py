@@ -129,13 +129,21 @@ NO_RATE = "expected a whole number of 1,000 to 768,000 Hz"
         ),
         (np.zeros(9), 0, f"sample rate is 0; {NO_RATE}"),
         (np.zeros(9), 999, f"sample rate is 999; {NO_RATE}"),
-        (np.zeros(9), 16e3, f"sample rate is 16000.0; {NO_RATE}"),
+        (np.zeros(9), 16000.5, f"sample rate is 16000.5; {NO_RATE}"),
+        (np.zeros(9), float("nan"), f"sample rate is nan; {NO_RATE}"),
         (np.zeros(9), True, f"sample rate is True; {NO_RATE}"),
         (np.zeros(9), "16k", f"sample rate is '16k'; {NO_RATE}"),
     ],
 )
 def test_samples_that_are_none(samples, rate, message):
     refused((samples, rate), f"audio: {message}")
+
+
+@pytest.mark.parametrize("rate", [RATE, np.int64(RATE), np.int16(RATE), 16e3, np.float32(16e3)])
+def test_a_whole_rate_of_any_kind(rate):
+    given = source_of((np.zeros(9), rate))
+    assert given.sample_rate == RATE
+    assert type(given.sample_rate) is int
 
 
 @pytest.mark.parametrize(

@@ -650,6 +650,18 @@ def test_no_change_of_rate_when_that_is_asked_for(rate):
         FrontEnd(config)(noise(48_000), rate)
 
 
+def test_a_rate_that_is_a_whole_number_of_another_kind():
+    expected = FrontEnd(PLAIN)(noise(16_000), 16_000)
+    for rate in (16e3, np.float32(16e3), np.int16(16_000)):
+        np.testing.assert_array_equal(FrontEnd(PLAIN)(noise(16_000), rate), expected)
+
+
+@pytest.mark.parametrize("rate", [0, -1, 16_000.5, None, "16000", True, 10**7, float("nan")])
+def test_what_is_no_rate_is_refused_as_such(rate):
+    with pytest.raises(AudioError, match=r"sample rate is .*; expected a whole number"):
+        FrontEnd(PLAIN)(noise(16_000), rate)
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -691,6 +703,11 @@ def test_samples_far_beyond_full_scale_are_refused_whatever_is_made_of_them(chan
     for level in (1e30, 1e19):
         with pytest.raises(AudioError, match="far beyond full scale"):
             FrontEnd(FrontEndConfig(**changes))(noise(4_000, level=level), 16_000)
+
+
+def test_samples_beyond_32_bits_are_refused_as_infinite():
+    with pytest.raises(AudioError, match=r"16,000 samples are NaN or infinite"):
+        FrontEnd(PLAIN)(np.full(16_000, 1e300), 16_000)
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint8, np.bool_, np.complex128])
