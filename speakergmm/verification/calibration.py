@@ -177,9 +177,9 @@ def fit_calibration(
     Raises
     ------
     ScoreError
-        When one side is empty, scores are not finite or all equal, shapes do not fit, or the sides
-        are perfectly separated: then a larger scale is always better, and no finite solution
-        exists.
+        When one side is empty, scores are not finite or all equal, or too large or too small to
+        square, shapes do not fit, or the sides are perfectly separated: then a larger scale is
+        always better, and no finite solution exists.
 
     Examples
     --------
@@ -215,6 +215,11 @@ def fit_calibration(
         high, low = np.column_stack([high, of_high]), np.column_stack([low, of_low])
     # Standardized, so that Newton's steps do not depend on units.
     center, spread = _center_and_spread(high, low)
+    if not np.isfinite(spread).all() or not spread.all():
+        raise ScoreError(
+            "scores or side information go beyond what can be squared; expected numbers of "
+            "ordinary size: score these trials again"
+        )
 
     def predictors(rows: Floats) -> Floats:
         x = (rows - center) / spread
@@ -285,10 +290,12 @@ def _check_varies(target: Floats, nontarget: Floats, names: Sequence[str]) -> No
 
 def _center_and_spread(target: Floats, nontarget: Floats) -> tuple[Floats, Floats]:
     n = len(target) + len(nontarget)
-    center = (target.sum(axis=0) + nontarget.sum(axis=0)) / n
-    squares = np.zeros_like(center)
-    for side in (target, nontarget):
-        for start in range(0, len(side), BLOCK_TRIALS):
-            block = side[start : start + BLOCK_TRIALS] - center
-            squares += np.einsum("nk,nk->k", block, block)
+    # Where numbers are too large, the spread is infinite or NaN; too small, it is 0.
+    with np.errstate(over="ignore", invalid="ignore"):
+        center = (target.sum(axis=0) + nontarget.sum(axis=0)) / n
+        squares = np.zeros_like(center)
+        for side in (target, nontarget):
+            for start in range(0, len(side), BLOCK_TRIALS):
+                block = side[start : start + BLOCK_TRIALS] - center
+                squares += np.einsum("nk,nk->k", block, block)
     return center, np.sqrt(squares / n)

@@ -50,7 +50,8 @@ def moments(
     Raises
     ------
     ScoreError
-        When a row has less than two scores that count, one that is not finite, or equal ones.
+        When a row has less than two scores that count, one that is not finite, or equal ones, or
+        they are too large to square.
     ConfigError
         When there are less than ``top_n``.
     """
@@ -76,15 +77,8 @@ def moments(
             )
         if top_n is not None:
             block = np.partition(block, n_cohort - top_n, axis=1)[:, n_cohort - top_n :]
-        if excluded is None:
-            count = np.full(len(block), block.shape[1])
-            center = block.mean(axis=1) if block.shape[1] else np.zeros(len(block))
-            squares = np.square(block - center[:, None]).sum(axis=1)
-        else:
-            counts = ~excluded[rows]
-            count = counts.sum(axis=1)
-            center = np.where(counts, block, 0.0).sum(axis=1) / np.maximum(count, 1)
-            squares = np.where(counts, np.square(block - center[:, None]), 0.0).sum(axis=1)
+        counts = None if excluded is None else ~excluded[rows]
+        count, center, squares = _sums(block, counts)
         if (count < 2).any():
             row = int(np.argmax(count < 2))
             raise ScoreError(
@@ -92,6 +86,12 @@ def moments(
                 "at least 2, better 30 or more: use a larger cohort"
             )
         mean[rows], deviation[rows] = center, np.sqrt(squares / count)
+    huge = np.flatnonzero(~np.isfinite(deviation))
+    if len(huge):
+        raise ScoreError(
+            f"{_name(what, huge[0], names)}: its cohort scores are too large to square; expected "
+            "scores of ordinary size: score the cohort again"
+        )
     constant = np.flatnonzero(deviation <= EQUAL * np.abs(mean))
     if len(constant):
         raise ScoreError(
@@ -100,6 +100,21 @@ def moments(
             "speakers"
         )
     return Moments(mean, deviation)
+
+
+def _sums(
+    block: NDArray[np.float64], counts: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """How many cells of each row count, their mean, and the sum of squares about it."""
+    # What overflows is infinite, and refused as such.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if counts is None:
+            count = np.full(len(block), block.shape[1])
+            center = block.mean(axis=1) if block.shape[1] else np.zeros(len(block))
+            return count, center, np.square(block - center[:, None]).sum(axis=1)
+        count = counts.sum(axis=1)
+        center = np.where(counts, block, 0.0).sum(axis=1) / np.maximum(count, 1)
+        return count, center, np.where(counts, np.square(block - center[:, None]), 0.0).sum(axis=1)
 
 
 def row_blocks(matrix: NDArray[np.float64]) -> Iterator[slice]:

@@ -719,6 +719,13 @@ def test_systems_without_a_fusion_are_refused(target, nontarget, message):
         fit_calibration(target, nontarget)
 
 
+@pytest.mark.parametrize("size", [1e200, 1.5e308, 1e-200])
+def test_scores_that_cannot_be_squared_are_refused(size):
+    message = "scores or side information go beyond what can be squared; expected numbers of"
+    with pytest.raises(ScoreError, match=message):
+        fit_calibration([size, -size], [0.0, size / 2])
+
+
 def test_fusion_with_side_information_is_refused():
     message = "side information is for the scores of one system; fuse without it"
     with pytest.raises(ScoreError, match=message):

@@ -496,6 +496,18 @@ def test_equal_cohort_scores_are_refused(value):
         t_norm(np.zeros((2, 2)), np.transpose(equal))
 
 
+@pytest.mark.parametrize("size", [1e200, 1.7e308])
+def test_cohort_scores_that_cannot_be_squared_are_refused(size):
+    cohort = [[0.0, 1.0, 2.0], [size, -size, size]]
+    message = "model 1: its cohort scores are too large to square; expected scores of ordinary size"
+    with pytest.raises(ScoreError, match=message):
+        z_norm(np.zeros((2, 2)), cohort)
+    unseen = np.zeros((2, 3), dtype=bool)
+    of_cohort = f"cohort {message}"
+    with pytest.raises(ScoreError, match=of_cohort):
+        zt_norm(np.zeros((2, 2)), np.eye(2, 3), np.eye(2), cohort, same_speaker=unseen)
+
+
 def test_equal_scores_at_the_top_are_refused_by_as_norm_only():
     cohort = [[0.0, 2.0, 2.0]]
     s_norm([[1.0]], cohort, cohort)
