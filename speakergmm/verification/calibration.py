@@ -281,7 +281,8 @@ def _side_matrix(values: ArrayLike | None, n_trials: int, side: Sequence[str], n
 def _check_varies(target: Floats, nontarget: Floats, names: Sequence[str]) -> None:
     low = np.minimum(target.min(axis=0), nontarget.min(axis=0))
     high = np.maximum(target.max(axis=0), nontarget.max(axis=0))
-    constant = np.flatnonzero(high - low <= EQUAL * np.maximum(np.abs(low), np.abs(high)))
+    with np.errstate(over="ignore"):
+        constant = np.flatnonzero(high - low <= EQUAL * np.maximum(np.abs(low), np.abs(high)))
     if len(constant):
         raise ScoreError(
             f"{names[constant[0]]} are equal; they hold nothing that could be calibrated"
