@@ -94,6 +94,28 @@ def _missing_in_wav(file: BinaryIO, size: int, chunk: str = "<4sI") -> int:
     return 0
 
 
+def unsized_bytes(file: BinaryIO) -> int:
+    """Count the bytes that follow where a WAV header says that there are no samples.
+
+    Programs write 0 there, and the size when they end; one that was broken off never did. 0 where
+    only other chunks follow.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    if file.read(4) != b"RIFF":
+        return 0
+    data_at = end = None
+    for name, position, length in _chunks(file, size, 12, "<4sI", align=2):
+        if name == b"data" and data_at is None:
+            if length:
+                return 0
+            data_at = position
+        end = position + length + length % 2
+    if data_at is None or end in {size, size + 1}:
+        return 0
+    return size - data_at
+
+
 def _missing_in_w64(file: BinaryIO, size: int) -> int:
     for name, position, length in _chunks(file, size, 40, "<16sQ", align=8, counts_itself=True):
         if name.startswith(b"data"):

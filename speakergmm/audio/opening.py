@@ -7,7 +7,12 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speakergmm.audio.headers import is_cut_ogg, is_shortened_sphere, missing_bytes
+from speakergmm.audio.headers import (
+    is_cut_ogg,
+    is_shortened_sphere,
+    missing_bytes,
+    unsized_bytes,
+)
 from speakergmm.audio.sources import MAX_RATE, MIN_RATE, MemoryFile
 from speakergmm.errors import AudioError
 
@@ -60,6 +65,18 @@ def count_samples(file: Any, source: Path | MemoryFile) -> int:
         while n := len(other.read(1 << 20, dtype="float32")):
             length += n
     return length
+
+
+def no_samples(source: Path | MemoryFile) -> AudioError:
+    """Say that a file which could be opened holds no samples, or that its header says so."""
+    with source.open("rb") if isinstance(source, Path) else source.open() as file:
+        unsized = unsized_bytes(file)
+    if unsized:
+        return AudioError(
+            f"{source}: unfinished: {unsized:,} bytes follow where its header says that there are "
+            "no samples; make a whole file of it: ffmpeg -i IN.wav OUT.wav"
+        )
+    return AudioError(f"{source}: holds no samples; expected a recording")
 
 
 def damaged(source: Path | MemoryFile, error: Exception) -> AudioError:

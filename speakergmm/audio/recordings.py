@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.audio.opening import count_samples, damaged, open_sound
+from speakergmm.audio.opening import count_samples, damaged, no_samples, open_sound
 from speakergmm.audio.resampling import Resample, resample
 from speakergmm.audio.samples import Channel, SampleCheck, one_channel
 from speakergmm.audio.sources import GivenSamples
@@ -179,7 +179,7 @@ def all_channels(
     if isinstance(source, GivenSamples):
         info = RecordingInfo(source.sample_rate, *source.samples.shape)
         if source.samples.size == 0:
-            raise _nothing(source)
+            raise AudioError(f"{source}: holds no samples; expected a recording")
         return info, _sliced(source.samples)
     file: Path | MemoryFile
     if isinstance(source, ListedRecording):
@@ -190,10 +190,6 @@ def all_channels(
     info = next(decoded)
     start, stop = _span(file, info.sample_rate, info.n_samples, start_s, end_s)
     return dataclasses.replace(info, n_samples=stop - start), decoded
-
-
-def _nothing(source: Source) -> AudioError:
-    return AudioError(f"{source}: holds no samples; expected a recording")
 
 
 def _at_once(n_channels: int) -> int:
@@ -220,7 +216,7 @@ def _decode(
         with open_sound(source) as file:
             info = _info(file, source)
             if info.n_samples == 0:
-                raise _nothing(source)
+                raise no_samples(source)
             start, stop = _span(source, info.sample_rate, info.n_samples, start_s, end_s)
             yield info
             at_once = _at_once(info.n_channels)

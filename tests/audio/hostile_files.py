@@ -190,7 +190,7 @@ def add_wav_headers(folder):
     folder.add("size-0x7fffffff.wav", wav(data_size=0x7FFFFFFF))
     folder.add("size-huge.wav", wav(data_size=0x70000000), TRUNCATED)
     folder.add("size-odd.wav", wav(data_size=19199), may_work=True, reason=ANY_DAMAGE)
-    folder.add("size-0.wav", wav(data_size=0), "holds no samples", may_work=True)
+    folder.add("size-0.wav", wav(data_size=0), "unfinished: 19,200 bytes follow", may_work=True)
     three_hours = 3 * 3600 * RATE * 2
     folder.add("three-hours.wav", wav([], data_size=three_hours), TRUNCATED)
     folder.add("header-only.wav", wav([]), "holds no samples")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hostile_files import chunk, wav
 
 from speakergmm.audio import (
     check_samples,
@@ -504,6 +505,25 @@ def test_a_streamed_wav_is_read_to_its_end(save, riff, data):
     read, _ = read_recording(path)
     np.testing.assert_allclose(read, samples, rtol=0, atol=STEP_16)
     assert duration_s(path) == 0.5
+
+
+# What Python's wave module leaves of a recording that was broken off, and what others do.
+@pytest.mark.parametrize("riff", [36, 0, 0xFFFFFFFF])
+def test_a_wav_that_was_never_finished_is_told_from_an_empty_one(save, riff):
+    path = save("a.wav", noise(8000))
+    content = bytearray(path.read_bytes())
+    content[4:8] = struct.pack("<I", riff)
+    content[40:44] = bytes(4)
+    path.write_bytes(content)
+    follow = "unfinished: 16,000 bytes follow where its header says that there are no samples"
+    refused(path, follow, "ffmpeg -i IN.wav OUT.wav")
+
+
+@pytest.mark.parametrize("behind", [b"", chunk(b"LIST", b"INFO"), chunk(b"note", b"odd")])
+def test_a_wav_without_samples_may_have_chunks_behind_them(tmp_path, behind):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav([]) + behind)
+    refused(path, "holds no samples")
 
 
 def test_a_streamed_flac_is_read_to_its_end(save):
