@@ -73,7 +73,9 @@ def linear_score(
             )
         if test.n_frames == 0:
             raise FrameError("there are no frames to score; expected one or more")
-    centered = np.stack([offsets_from_ubm(test, ubm) for test in tests])  # (N, C · D)
+    centered = np.empty((len(tests), ubm.means.size))  # (N, C · D)
+    for row, test in zip(centered, tests, strict=True):
+        row[:] = offsets_from_ubm(test, ubm)
     return np.asarray(directions_of(models, ubm) @ centered.T)
 
 

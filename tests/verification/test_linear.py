@@ -68,6 +68,13 @@ def test_one_model_and_one_test_give_a_matrix_of_one(ubm, models, frames):
     assert score[0, 0] == pytest.approx(linear_score(models, ubm, [statistics])[0, 0], rel=1e-12)
 
 
+def test_no_models_or_no_tests_give_a_matrix_of_none(ubm, models, frames):
+    tests = [accumulate(ubm, x) for x in frames]
+    assert linear_score([], ubm, tests).shape == (0, len(tests))
+    assert linear_score(models, ubm, []).shape == (len(models), 0)
+    assert linear_score([], ubm, []).shape == (0, 0)
+
+
 def test_an_unadapted_model_scores_zero(ubm, frames):
     assert linear_score(ubm, ubm, accumulate(ubm, frames[0])) == 0.0
 
