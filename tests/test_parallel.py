@@ -6,6 +6,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from threadpoolctl import threadpool_info
 from speakergmm.errors import ConfigError, WorkerError
 from speakergmm.parallel import (
     available_cores,
+    is_remote,
     map_in_order,
     map_in_processes,
     single_threaded_libraries,
@@ -218,6 +220,20 @@ def test_an_error_of_the_items_themselves_is_raised(jobs):
 
     with pytest.raises(TornTapeError, match="no second item"):
         list(map_in_order(late_first, items(), jobs=jobs))
+
+
+@pytest.mark.parametrize("jobs", [np.int64(2), np.uint8(1)])
+def test_a_number_of_workers_may_be_numpys(jobs):
+    assert list(map_in_order(late_first, range(5), jobs=jobs)) == list(range(5))
+    assert sum_in_order(late_first, range(5), 0, jobs=jobs) == 10
+    assert not is_remote(jobs)
+
+
+@pytest.mark.parametrize("jobs", [1.5, "2", np.float64(2.0), [2]])
+def test_what_is_neither_a_number_nor_a_cluster_does_no_work(jobs):
+    message = f"^jobs is {re.escape(repr(jobs))}; expected a whole number of threads, or a Cluster$"
+    with pytest.raises(ConfigError, match=message):
+        map_in_order(late_first, range(5), jobs=jobs)
 
 
 @pytest.mark.parametrize("jobs", [0, -1])

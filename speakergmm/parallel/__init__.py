@@ -7,12 +7,14 @@ many there are, where they are, nor on which of them died and whose work was don
 
 from __future__ import annotations
 
+import numbers
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
+from speakergmm.errors import ConfigError
 from speakergmm.parallel.local import (
     Threads,
     available_cores,
-    count_workers,
+    checked_jobs,
     single_threaded_libraries,
 )
 from speakergmm.parallel.processes import map_in_processes
@@ -109,7 +111,7 @@ def sum_in_order(
 
 def is_remote(jobs: Jobs) -> bool:
     """Tell whether the work is done by other processes, to which only shared disks are known."""
-    return not (jobs is None or isinstance(jobs, int))
+    return not (jobs is None or isinstance(jobs, numbers.Integral))
 
 
 def count_workers(jobs: Jobs) -> int:
@@ -117,20 +119,27 @@ def count_workers(jobs: Jobs) -> int:
 
     At least 1, also of a cluster whose workers have just gone.
     """
-    if jobs is None:
-        return available_cores()
-    return max(1, jobs if isinstance(jobs, int) else int(getattr(jobs, "n_threads", 1)))
+    if jobs is None or isinstance(jobs, (int, numbers.Integral)):
+        return checked_jobs(None if jobs is None else int(jobs))
+    return max(1, int(getattr(jobs, "n_threads", 1)))
 
 
 def describe_jobs(jobs: Jobs) -> str:
     """Say who does the work: "2 threads", or the address of a cluster."""
     if not is_remote(jobs):
-        return f"{available_cores() if jobs is None else jobs} threads"
+        return f"{count_workers(jobs)} threads"
     return f"cluster at {getattr(jobs, 'address', jobs)}"
 
 
 def _workers(jobs: Jobs) -> Workers:
-    return Threads(jobs) if jobs is None or isinstance(jobs, int) else jobs
+    if jobs is None:
+        return Threads()
+    # Also NumPy's, which Python does not take for an int.
+    if isinstance(jobs, (int, numbers.Integral)):
+        return Threads(int(jobs))
+    if not callable(getattr(jobs, "map", None)):
+        raise ConfigError(f"jobs is {jobs!r}; expected a whole number of threads, or a Cluster")
+    return jobs
 
 
 def __getattr__(name: str) -> object:

@@ -28,7 +28,7 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def count_workers(jobs: int | None) -> int:
+def checked_jobs(jobs: int | None) -> int:
     """Give the number of workers that is asked for; None asks for as many as there are cores.
 
     Raises
@@ -95,7 +95,7 @@ class Threads:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        count_workers(self.jobs)
+        checked_jobs(self.jobs)
 
     def map(
         self, function: Callable[..., Result], items: Iterable[Item], args: tuple[object, ...]
@@ -104,7 +104,7 @@ class Threads:
 
         At most two items a worker are under way or waiting to be taken.
         """
-        jobs = count_workers(self.jobs)
+        jobs = checked_jobs(self.jobs)
         with single_threaded_libraries():
             if jobs == 1:
                 for item in items:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from speakergmm.errors import WorkerError
-from speakergmm.parallel.local import count_workers
+from speakergmm.parallel.local import checked_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,7 +52,7 @@ def map_in_processes(
     WorkerError
         When a process is killed.
     """
-    jobs = count_workers(jobs)
+    jobs = checked_jobs(jobs)
     source = iter(items)
     parcels = iter(lambda: [*islice(source, AT_ONCE)], [])
     waiting: deque[Future[list[Result]]] = deque()
