@@ -56,6 +56,8 @@ NARROW_SHARE, WIDE_BAND_HZ = 0.8, 8000.0
 MAX_VALUES = 1 << 25
 # Sixteen bits leave less than 50 dB between such speech and the noise of quantization.
 LOW_LEVEL_DBFS = -50.0
+# Floats may go beyond full scale here and there; ten times as far is another unit.
+HIGH_PEAK_DBFS = 20.0
 # Below the loudest channel: crosstalk, not a microphone.
 SILENT_CHANNEL_DB = 60.0
 
@@ -167,6 +169,10 @@ class Quality:
             _warning(self.speech_level_dbfs < LOW_LEVEL_DBFS, "low_level",
              f"speech at {self.speech_level_dbfs:.0f} dB of full scale (below {LOW_LEVEL_DBFS:g} "
              "dB): quantization may hide the voice and raise misses; record at a higher level"),
+            _warning(self.peak_dbfs >= HIGH_PEAK_DBFS, "over_full_scale",
+             f"samples reach {self.peak_dbfs:.0f} dB over full scale ({HIGH_PEAK_DBFS:g} dB or "
+             "more): a system that hears the level takes it for another voice, which raises "
+             "misses; divide 16-bit samples by 32768"),
             _warning(bool(self.silent_channels), "silent_channel",
              f"channels {self.silent_channels} of {self.n_channels} silent ({SILENT_CHANNEL_DB:g} "
              "dB or more below the loudest): a decision on one means nothing; choose another"),

@@ -292,6 +292,7 @@ FAULTS = {
     "silent_channel": lambda x: np.stack([x, np.zeros_like(x)], axis=1),
     "identical_channels": lambda x: np.stack([x, x], axis=1),
     "low_level": lambda x: x * np.float32(0.005),
+    "over_full_scale": lambda x: x * np.float32(32768),
 }
 
 
@@ -303,6 +304,11 @@ def test_each_fault_has_its_warning_and_no_other(code, worsen):
     # Value, limit and what to do.
     assert sum(character.isdigit() for character in warning.text) >= 2
     assert "; " in warning.text
+
+
+def test_floats_a_little_beyond_full_scale_are_no_fault():
+    louder = good() * np.float32(9.9 / np.abs(good()).max())
+    assert measure_quality(louder, RATE).warnings == ()
 
 
 # --- what is refused ---
