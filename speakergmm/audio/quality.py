@@ -30,6 +30,7 @@ from speakergmm.config import check_whole
 from speakergmm.errors import AudioError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,6 +61,8 @@ LOW_LEVEL_DBFS = -50.0
 HIGH_PEAK_DBFS = 20.0
 # Below the loudest channel: crosstalk, not a microphone.
 SILENT_CHANNEL_DB = 60.0
+# Of six equal channels there are fifteen pairs.
+PAIRS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +177,12 @@ class Quality:
              "more): a system that hears the level takes it for another voice, which raises "
              "misses; divide 16-bit samples by 32768"),
             _warning(bool(self.silent_channels), "silent_channel",
-             f"channels {self.silent_channels} of {self.n_channels} silent ({SILENT_CHANNEL_DB:g} "
-             "dB or more below the loudest): a decision on one means nothing; choose another"),
+             f"channels {', '.join(map(str, self.silent_channels))} of {self.n_channels} silent "
+             f"({SILENT_CHANNEL_DB:g} dB or more below the loudest): a decision on one means "
+             "nothing; choose another"),
             _warning(bool(self.identical_channels), "identical_channels",
-             f"channels {self.identical_channels} agree in every sample (above 0 pairs): a second "
-             "score from them is no second piece of evidence; use one of each pair"),
+             f"channels {_pairs(self.identical_channels)} agree in every sample (above 0 pairs): a "
+             "second score from them is no second piece of evidence; use one of each pair"),
         ]  # fmt: skip
         return tuple(warning for warning in found if warning is not None)
 
@@ -186,6 +190,14 @@ class Quality:
         """Give the numbers and the warnings as JSON."""
         warnings = [dataclasses.asdict(warning) for warning in self.warnings]
         return dataclasses.asdict(self) | {"warnings": warnings}
+
+
+def _pairs(channels: Sequence[tuple[int, int]]) -> str:
+    """Name pairs of channels; of many the first, and how many more there are."""
+    named = [f"{first} and {second}" for first, second in channels[:PAIRS_SHOWN]]
+    if len(channels) > PAIRS_SHOWN:
+        named.append(f"{len(channels) - PAIRS_SHOWN:,} pairs more")
+    return ", ".join(named)
 
 
 def measure_quality(samples: NDArray[np.float32], sample_rate: int) -> Quality:

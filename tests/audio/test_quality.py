@@ -306,6 +306,26 @@ def test_each_fault_has_its_warning_and_no_other(code, worsen):
     assert "; " in warning.text
 
 
+@pytest.mark.parametrize(
+    ("n_channels", "named"),
+    [
+        (2, "0 and 1"),
+        (3, "0 and 1, 0 and 2, 1 and 2"),
+        (4, "0 and 1, 0 and 2, 0 and 3, 3 pairs more"),
+    ],
+)
+def test_identical_channels_are_named_in_words(n_channels, named):
+    (warning,) = measure_quality(np.stack([good()] * n_channels, axis=1), RATE).warnings
+    assert warning.text.startswith(f"channels {named} agree in every sample")
+
+
+def test_silent_channels_are_named_in_words():
+    x = good()
+    samples = np.stack([np.zeros_like(x), x, np.zeros_like(x)], axis=1)
+    (warning,) = measure_quality(samples, RATE).warnings
+    assert warning.text.startswith("channels 0, 2 of 3 silent (60 dB or more below the loudest)")
+
+
 def test_floats_a_little_beyond_full_scale_are_no_fault():
     louder = good() * np.float32(9.9 / np.abs(good()).max())
     assert measure_quality(louder, RATE).warnings == ()
