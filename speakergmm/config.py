@@ -42,10 +42,10 @@ def check_range(
         raise ConfigError(f"{name} is {value!r}; expected {span} {unit}".rstrip())
 
 
-def check_whole(
-    name: str, value: float, low: float, high: float = math.inf, unit: str = ""
-) -> None:
-    """Refuse what is not a whole number in [low, high].
+def check_whole(name: str, value: float, low: float, high: float = math.inf, unit: str = "") -> int:
+    """Give a whole number as Python's own, or refuse what is none in [low, high].
+
+    NumPy's whole numbers may be of 8 bits, and what is computed of them goes round.
 
     Raises
     ------
@@ -55,6 +55,18 @@ def check_whole(
     check_range(name, value, low, high, unit)
     if not isinstance(value, numbers.Integral):
         raise ConfigError(f"{name} is {value!r}; expected a whole number")
+    return int(value)
+
+
+def use_plain_numbers(config: Any) -> None:
+    """Make NumPy's numbers in the fields of a frozen dataclass Python's own.
+
+    They come of loops over arrays of settings; files and digests hold Python's.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, numbers.Number) and hasattr(value, "item"):
+            object.__setattr__(config, field.name, value.item())
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
+import numpy as np
 import pytest
 
-from speakergmm.config import check_choice, check_range, config_from_table
+from speakergmm import CostModel, TrainingConfig
+from speakergmm.audio.synthetic import SyntheticConfig
+from speakergmm.config import check_choice, check_range, check_whole, config_from_table
 from speakergmm.errors import ConfigError
+from speakergmm.evaluation import EvaluationConfig
 from speakergmm.features import FrontEndConfig
+from speakergmm.verification import (
+    CalibrationConfig,
+    EnrollmentConfig,
+    NormalizationConfig,
+    ScoringConfig,
+)
+from speakergmm.verification.sequential import SequentialTest
+from speakergmm.verification.streaming import StreamConfig
 
 WHERE = "recipe.toml [front_end]"
 
@@ -227,3 +240,33 @@ def test_what_is_none_of_the_choices_is_refused_with_the_choices(value):
 @pytest.mark.parametrize("value", ["a", "b", 1])
 def test_a_choice_is_taken(value):
     check_choice("x", value, ("a", "b", 1))
+
+
+# --- numbers of NumPy ---
+
+
+def test_a_whole_number_is_given_back_as_pythons_own():
+    number = check_whole("rows", np.uint8(200), 1)
+    assert type(number) is int
+    assert 5 * number == 1000  # of 8 bits it would be 232
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainingConfig(max_iterations=np.int64(3), tolerance=np.float32(0.5)),
+        EnrollmentConfig(relevance_factor=np.float32(8), iterations=np.uint8(2)),
+        ScoringConfig(top_c=np.int32(5)),
+        NormalizationConfig("as", top_n=np.int64(30), test_s=np.float32(2)),
+        CalibrationConfig(p_target=np.float32(0.25)),
+        EvaluationConfig(p_target=np.float32(0.25), n_resamples=np.int16(100)),
+        CostModel(p_target=np.float32(0.25), c_miss=np.int64(10)),
+        SequentialTest(p_fa=np.float32(0.25), n_agreeing=np.int64(3)),
+        StreamConfig(every_s=np.float32(0.25), test=None),
+        SyntheticConfig(sessions=np.int64(2)),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_settings_from_an_array_can_be_written_and_are_equal(config):
+    written = json.loads(json.dumps(asdict(config)))
+    assert config == config_from_table(type(config), written, "file")

@@ -142,8 +142,8 @@ def without_short_runs(
     (T,) bool
         Where all speech would be dropped, the longest run of it stays.
     """
-    check_whole("min_speech", min_speech, 1, unit="frames")
-    check_whole("min_pause", min_pause, 1, unit="frames")
+    min_speech = check_whole("min_speech", min_speech, 1, unit="frames")
+    min_pause = check_whole("min_pause", min_pause, 1, unit="frames")
     # Where the mask changes: runs of speech are [starts[i], stops[i]).
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
     starts, stops = edges[::2], edges[1::2]

@@ -236,15 +236,15 @@ class Degradation:
         AudioError
             When the samples are not one channel, or some are NaN or infinite.
         """
-        check_whole("sample_rate", sample_rate, *SAMPLE_RATES_HZ, "Hz")
-        check_whole("seed", seed, 0)
+        sample_rate = check_whole("sample_rate", sample_rate, *SAMPLE_RATES_HZ, "Hz")
+        seed = check_whole("seed", seed, 0)
         if self.needs_noise and not noises:
             raise ConfigError(f"degradation {str(self)!r} adds noise; give a folder of noises")
         degraded = _checked(samples, utterance_id)
         for number, step in enumerate(self.steps):
             # A step that comes twice draws anew: the same noise again would only be louder.
             repeats = self.steps[:number].count(step)
-            drawn_from = value_digest([int(seed), str(step), utterance_id, repeats])
+            drawn_from = value_digest([seed, str(step), utterance_id, repeats])
             rng = np.random.default_rng(int(drawn_from, 16))
             degraded = _degraded(step, degraded, sample_rate, utterance_id, noises, rng)
         return np.ascontiguousarray(degraded)

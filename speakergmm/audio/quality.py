@@ -227,7 +227,7 @@ def measure_quality(samples: NDArray[np.float32], sample_rate: int) -> Quality:
         Less than 25 ms; samples that are NaN, infinite or integers; no channel with any sound;
         channels that cancel in the mix.
     """
-    check_whole("sample_rate", sample_rate, 1, unit="Hz")
+    sample_rate = check_whole("sample_rate", sample_rate, 1, unit="Hz")
     channels = _checked_channels(samples, sample_rate)
     surveys = [survey_channel(channel) for channel in channels]
     loudest = max(survey.rms for survey in surveys)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.signal import lfilter, sosfilt
 
-from speakergmm.config import check_range, check_whole
+from speakergmm.config import check_range, check_whole, use_plain_numbers
 from speakergmm.corpora.tables import format_table
 from speakergmm.errors import ConfigError
 from speakergmm.files import remove, write_text, writing
@@ -71,6 +71,7 @@ class SyntheticConfig:
     snr_db: tuple[float, float] = (20.0, 35.0)
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         for name in ("background", "development", "evaluation"):
             check_whole(name, getattr(self, name), 2, 10_000, "speakers")
         check_whole("sessions", self.sessions, 2, 100)

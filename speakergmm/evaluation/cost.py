@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.config import check_range
+from speakergmm.config import check_range, use_plain_numbers
 from speakergmm.errors import MissingError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class CostModel:
     c_fa: float = 1.0
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_range("p_target", self.p_target, 1e-9, 1 - 1e-9)
         check_range("c_miss", self.c_miss, 1e-9)
         check_range("c_fa", self.c_fa, 1e-9)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speakergmm.config import check_whole
+from speakergmm.config import check_whole, use_plain_numbers
 from speakergmm.evaluation.bootstrap import bootstrap
 from speakergmm.evaluation.cost import COST_POINTS, CostModel
 from speakergmm.evaluation.draws import Draws, Estimate
@@ -68,6 +68,7 @@ class EvaluationConfig:
     n_resamples: int = 1000
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         _ = self.cost
         check_whole("n_resamples", self.n_resamples, 0, 100_000)
 

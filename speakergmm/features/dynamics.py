@@ -39,7 +39,7 @@ def deltas(frames: ArrayLike, *, window: int = 2) -> NDArray[Any]:
         When the window is not positive.
     """
     x = frames_of_utterance(frames)
-    check_whole("delta window", window, 1, unit="frames to each side")
+    window = check_whole("delta window", window, 1, unit="frames to each side")
     n_frames = len(x)
     padded = _with_edges(x, window)
     before, after = (padded[window + i : window + i + n_frames] for i in (-1, 1))
@@ -81,8 +81,9 @@ def shifted_deltas(
         When one of the others is not positive.
     """
     x = frames_of_utterance(frames)
-    for name, value in (("spread", spread), ("shift", shift), ("n_blocks", n_blocks)):
-        check_whole(name, value, 1)
+    spread = check_whole("spread", spread, 1)
+    shift = check_whole("shift", shift, 1)
+    n_blocks = check_whole("n_blocks", n_blocks, 1)
     reach = spread + shift * (n_blocks - 1)
     padded = _with_edges(x, reach)
     # Row t + reach of the padded frames is frame t.

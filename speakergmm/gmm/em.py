@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from speakergmm.config import check_choice, check_range, check_whole
+from speakergmm.config import check_choice, check_range, check_whole, use_plain_numbers
 from speakergmm.gmm.model import DiagonalGMM
 from speakergmm.gmm.statistics import Statistics, accumulate_centered, statistics_center
 from speakergmm.parallel import sum_in_order
@@ -60,6 +60,7 @@ class TrainingConfig:
     kmeans_iterations: int = 20
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_whole("max_iterations", self.max_iterations, 0)
         check_range("tolerance", self.tolerance, 0.0)
         check_range("variance_floor", self.variance_floor, 1e-9, 1.0)

@@ -127,7 +127,7 @@ def train_ubm(
     ((4, 2), True)
     """
     began = time.perf_counter()
-    check_whole("n_components", n_components, 1)
+    n_components = check_whole("n_components", n_components, 1)
     source = frame_source(frames)
     if source.n_frames < n_components:
         raise FrameError(

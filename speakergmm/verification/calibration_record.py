@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from speakergmm.config import check_choice, check_range
+from speakergmm.config import check_choice, check_range, use_plain_numbers
 from speakergmm.corpora import trial_speakers
 from speakergmm.errors import CalibrationError, ConfigError, ScoreError
 from speakergmm.verification.calibration import Calibration, fit_calibration
@@ -55,6 +55,7 @@ class CalibrationConfig:
     conditions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_range("p_target", self.p_target, 1e-9, 1 - 1e-9)
         for name in self.side_information:
             check_choice("side_information", name, SIDE_NAMES)

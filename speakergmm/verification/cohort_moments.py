@@ -57,7 +57,7 @@ def moments(
     """
     n_rows, n_cohort = cohort.shape
     if top_n is not None:
-        check_whole("top_n", top_n, 2, unit="cohort scores")
+        top_n = check_whole("top_n", top_n, 2, unit="cohort scores")
         if top_n > n_cohort:
             raise ConfigError(
                 f"top_n is {top_n}; the cohort has {n_cohort} scores for each {what}: expected at "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speakergmm.config import check_choice, check_range, check_whole
+from speakergmm.config import check_choice, check_range, check_whole, use_plain_numbers
 from speakergmm.gmm import ADAPTED, Adapted, accumulate, map_adapt
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class EnrollmentConfig:
     iterations: int = 1
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_range("relevance_factor", self.relevance_factor, 0.0, unit="frames")
         check_choice("parameters", self.parameters, ADAPTED)
         check_whole("iterations", self.iterations, 1, 100)

@@ -62,7 +62,7 @@ def log_likelihood_ratio(
     if top_c is None:
         above, below = speaker_model.log_likelihoods(array), ubm.log_likelihoods(array)
         return float(_ratios(above, below).mean())
-    check_whole("top_c", top_c, 1, ubm.n_components, "components")
+    top_c = check_whole("top_c", top_c, 1, ubm.n_components, "components")
     total = 0.0
     for block in block_slices(len(array), ubm.n_components):
         background = log_joint(ubm, array[block])

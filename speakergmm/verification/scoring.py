@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from speakergmm.config import check_choice, check_whole
+from speakergmm.config import check_choice, check_whole, use_plain_numbers
 from speakergmm.errors import ConfigError, FrameError, ModelError
 from speakergmm.parallel import map_in_order
 from speakergmm.progress import SILENT
@@ -48,6 +48,7 @@ class ScoringConfig:
     scorer: Literal["exact", "linear"] = "exact"
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_choice("scorer", self.scorer, ("exact", "linear"))
         if self.top_c is not None:
             check_whole("top_c", self.top_c, 1, unit="components")
@@ -112,7 +113,7 @@ def score_trials(
             f"{len(trials.model_ids)}: expected one for each, in that order"
         )
     if top_c is not None:
-        check_whole("top_c", top_c, 1, ubm.n_components, "components")
+        top_c = check_whole("top_c", top_c, 1, ubm.n_components, "components")
     scores = np.empty(len(trials))
     models_at_once = max(1, BANK_VALUES // ((2 * ubm.n_features + 1) * ubm.n_components))
     spans = range(0, len(trials.model_ids), models_at_once)

@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from speakergmm.config import check_range, check_whole
+from speakergmm.config import check_range, check_whole, use_plain_numbers
 
 Decided: TypeAlias = Literal["accepted", "rejected"]
 
@@ -45,6 +45,7 @@ class SequentialTest:
     n_agreeing: int = 2
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_range("p_fa", self.p_fa, 1e-6, 0.4)
         check_range("p_miss", self.p_miss, 1e-6, 0.4)
         check_whole("n_agreeing", self.n_agreeing, 1, 100, "looks")

@@ -10,7 +10,7 @@ import numpy as np
 
 from speakergmm.audio.resampling import resample_blocks
 from speakergmm.audio.sources import MAX_RATE, MIN_RATE
-from speakergmm.config import check_range, check_whole
+from speakergmm.config import check_range, check_whole, use_plain_numbers
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.verification.sequential import Looks, SequentialTest
 
@@ -45,6 +45,7 @@ class StreamConfig:
     test: SequentialTest | None = field(default_factory=SequentialTest)
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_range("every_s", self.every_s, 0.05, 60.0, "s")
         check_range("growth", self.growth, 0.0, 1.0)
         check_range("min_speech_s", self.min_speech_s, 0.2, 600.0, "s")
@@ -108,7 +109,7 @@ class Stream:
         threshold: float,
         config: StreamConfig,
     ) -> None:
-        check_whole("sample_rate", sample_rate, MIN_RATE, MAX_RATE, unit="Hz")
+        sample_rate = check_whole("sample_rate", sample_rate, MIN_RATE, MAX_RATE, unit="Hz")
         wanted = engine.system.front_end.config
         # Refused at once where the system allows no such change: no speech will ever do.
         resample_blocks((), sample_rate, wanted.sample_rate, policy=wanted.resample)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from speakergmm.config import check_choice, check_whole
+from speakergmm.config import check_choice, check_whole, use_plain_numbers
 from speakergmm.errors import ConfigError, ScoreError
 from speakergmm.verification.cohort_moments import moments
 from speakergmm.verification.normalization import zt_moments
@@ -53,6 +53,7 @@ class NormalizationConfig:
     test_s: float | None = None
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_choice("method", self.method, METHODS)
         check_whole("top_n", self.top_n, 2, unit="cohort scores")
         check_whole("tests_per_speaker", self.tests_per_speaker, 1)

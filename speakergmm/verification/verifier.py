@@ -179,7 +179,7 @@ class Verifier(Engine):
         """
         from speakergmm.verification.identifying import identify_recording
 
-        check_whole("top", top, 1, unit="candidates")
+        top = check_whole("top", top, 1, unit="candidates")
         limit = self.identification_limit(closed, p_known, threshold)
         return identify_recording(self, self.hear([recording]), top, limit)
 

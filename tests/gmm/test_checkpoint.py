@@ -91,6 +91,18 @@ def test_resumed_training_ends_as_if_never_stopped(tmp_path, n_iterations, dtype
     assert resumed_history.mean_log_likelihood == history.mean_log_likelihood
 
 
+def test_settings_from_an_array_are_the_same_training(tmp_path):
+    config = TrainingConfig(max_iterations=np.int64(2), kmeans_iterations=np.int16(3))
+    plain = TrainingConfig(max_iterations=2, kmeans_iterations=3)
+    place = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        train_ubm(frames(), 5, config=config, checkpoint=place, progress=StopAfter(1))
+    state = place.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        train_ubm(frames(), np.int8(5), config=plain, checkpoint=place, progress=StopAfter(1))
+    assert place.read_bytes() == state
+
+
 def test_resuming_does_less_work(tmp_path):
     data = frames()
     with pytest.raises(KeyboardInterrupt):

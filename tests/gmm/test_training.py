@@ -512,3 +512,11 @@ def test_progress_is_told_what_happens():
     _, history = train_ubm(frames, 2, config=TrainingConfig(max_iterations=3), progress=listener)
     assert listener.tasks == [("UBM: k-means", None), ("UBM: EM", 3)]
     assert listener.steps == len(listener.notes) == len(history.floored_variances)
+
+
+def test_the_number_of_components_may_be_of_eight_bits():
+    # Five frames a component are looked at first, which eight bits do not hold.
+    frames = np.random.default_rng(0).normal(size=(5000, 1))
+    config = TrainingConfig(max_iterations=1, kmeans_iterations=1)
+    few, many = (train_ubm(frames, n, config=config, jobs=1)[0] for n in (np.uint8(200), 200))
+    assert np.array_equal(few.means, many.means)

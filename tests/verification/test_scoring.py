@@ -181,6 +181,15 @@ def test_top_c_of_all_components_is_the_exact_score(seed, c, dtype):
     assert limited == pytest.approx(exact, rel=0, abs=limit)
 
 
+def test_top_c_may_be_any_whole_number_of_numpy():
+    rng = np.random.default_rng(0)
+    ubm = random_ubm(rng, 4, 3)
+    speaker, frames = enroll(ubm, rng), draw_frames(ubm, 40, rng)
+    expected = log_likelihood_ratio(speaker, ubm, frames, top_c=3)
+    for kind in (np.uint8, np.int8, np.uint64):
+        assert log_likelihood_ratio(speaker, ubm, frames, top_c=kind(3)) == expected
+
+
 def test_top_1_by_hand():
     # At 0 the UBM's best is N(0, 1); the speaker's first component stands at 1 and has its weight.
     ubm = DiagonalGMM([0.5, 0.5], [[0.0], [10.0]], [[1.0], [1.0]])

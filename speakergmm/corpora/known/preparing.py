@@ -93,7 +93,7 @@ def prepare_corpus(
     OutputError
         When a list cannot be written.
     """
-    check_whole("seed", seed, 0)
+    seed = check_whole("seed", seed, 0)
     folder, output = Path(folder), Path(output)
     name, chosen = protocol_named(corpus, protocol)
     progress.start(f"looking for recordings in {folder}")
