@@ -59,7 +59,8 @@ class CostModel:
     @property
     def effective_prior(self) -> float:
         """The prior that leads to the same decisions when both errors cost 1."""
-        return 0.5 * (1 - math.tanh(self.threshold / 2))
+        # Not as 1 less another: a small one would lose its digits, or be 0.
+        return float(np.exp(-np.logaddexp(0.0, self.threshold)))
 
     def dcf(self, p_miss: ArrayLike, p_fa: ArrayLike) -> NDArray[np.float64]:
         """Give the normalized detection cost; 1 is the better of accept all and reject all.

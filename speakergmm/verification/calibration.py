@@ -137,7 +137,9 @@ class Calibration:
         """
         check_range("p_target", p_target, 1e-9, 1 - 1e-9)
         log_odds = self(scores, side) + math.log(p_target / (1 - p_target))
-        return np.asarray(0.5 * (1 + np.tanh(log_odds / 2)))
+        # Not as 1 less another: a small one would lose its digits, or be 0.
+        with np.errstate(under="ignore"):
+            return np.asarray(np.exp(-np.logaddexp(0.0, -log_odds)))
 
 
 def fit_calibration(

@@ -41,7 +41,7 @@ def identify_recording(
     llr = _ratios(engine, shortlist, scores, heard)
     values = scores if llr is None else llr
     posteriors, none = None, None
-    p_known = 1.0 if limit is None else 0.5 * (1.0 - math.tanh(limit / 2))
+    p_known = 1.0 if limit is None else float(np.exp(-np.logaddexp(0.0, limit)))
     if llr is not None:
         others = _other_ratios(llr, shortlist)
         posteriors, none = posterior(llr, n_enrolled, p_known, others)

@@ -428,6 +428,10 @@ def test_cost_model_by_hand():
     assert CostModel(0.25).threshold == pytest.approx(math.log(3))
 
 
+def test_a_tiny_effective_prior_keeps_its_digits():
+    assert CostModel(1e-9, 1e-9, 1e9).effective_prior == pytest.approx(1e-27, rel=1e-8, abs=0)
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

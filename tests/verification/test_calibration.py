@@ -630,6 +630,13 @@ def test_posterior_by_hand():
     np.testing.assert_array_equal(certain, [1, 0, 1, 0])
 
 
+def test_a_tiny_posterior_keeps_its_digits():
+    llr = np.array([-1.0, -20.0, -40.0, -700.0])
+    odds = np.exp(llr)
+    found = Calibration(1.0, 0.0).posterior(llr, 0.5)
+    np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
+
+
 def test_posterior_with_side_information_and_of_several_systems():
     side = Calibration(1.0, 0.0, (SideTerm("q", 0.0, 1.0),))
     np.testing.assert_allclose(side.posterior([0.0], 0.5, [[math.log(3)]]), [3 / 4])

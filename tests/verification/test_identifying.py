@@ -77,6 +77,14 @@ def test_an_open_set_has_a_threshold_that_grows_with_it(enrolled, takes, p_known
     json.loads(json.dumps(answer.to_json(), allow_nan=False))
 
 
+def test_who_reaches_an_extreme_threshold_is_more_probable_than_nobody(enrolled, takes):
+    verifier = enrolled(affine=(3.0, 100.0))
+    answer = verifier.identify(takes["s08"][3], threshold=50.0)
+    assert answer.speaker_id is not None
+    assert answer.p_known == pytest.approx(math.exp(-50.0), rel=1e-9)
+    assert answer.candidates[0].posterior > 0.5 > answer.posterior_none
+
+
 def test_a_closed_set_names_the_best(enrolled, takes):
     for settings in ({}, {"affine": (3.0, -50.0)}):
         answer = enrolled(**settings).identify(takes["s08"][3], closed=True, top=2)
