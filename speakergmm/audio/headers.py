@@ -24,9 +24,11 @@ MAX_CHUNKS, MAX_SPHERE_HEADER_BYTES = 1_000, 1 << 16
 SPHERE_HEADER_BYTES = 1024
 
 # An Ogg page (RFC 3533) is at most 65,307 bytes long, so the last one begins that near the end. Its
-# header has 27 bytes: flags at 5, the number of segments at 26; the segments' lengths follow.
+# header has 27 bytes: flags at 5, the number of segments at 26; the segments' lengths follow. After
+# one of 255 bytes the packet goes on.
 OGG_PAGE_BYTES, OGG_HEADER_BYTES = 65_307, 27
 OGG_MAGIC, OGG_FLAGS_AT, OGG_SEGMENTS_AT, OGG_LAST_PAGE = b"OggS", 5, 26, 4
+OGG_FULL_SEGMENT = 255
 
 # MPEG audio, layer III (ISO 11172-3, 2.4.2.3; ISO 13818-3), by the two bits of the version: 2.5,
 # reserved, 2, 1. Bit rates in kbit/s, rates in Hz, bytes of a frame per kbit/s and kHz.
@@ -50,7 +52,11 @@ MP3_TAIL_BYTES, MP3_FRAMES_IN_ROW = 16_384, 3
 
 
 def is_cut_ogg(file: BinaryIO) -> bool:
-    """Tell whether an Ogg file (Vorbis, Opus) lacks its last page, or a part of it."""
+    """Tell whether an Ogg file (Vorbis, Opus) ends within a page, or within a packet.
+
+    A last page that is whole need not have the flag of the last one: Android's writer, and what
+    records a live stream, never set it (BCR, pull request 922 on GitHub).
+    """
     size = file.seek(0, 2)
     file.seek(0)
     if file.read(4) != OGG_MAGIC:
@@ -58,10 +64,14 @@ def is_cut_ogg(file: BinaryIO) -> bool:
     file.seek(max(0, size - OGG_PAGE_BYTES))
     end = file.read(OGG_PAGE_BYTES)
     page = end[max(0, end.rfind(OGG_MAGIC)) :]
-    if len(page) < OGG_HEADER_BYTES or not page[OGG_FLAGS_AT] & OGG_LAST_PAGE:
+    if len(page) < OGG_HEADER_BYTES:
         return True
     body = OGG_HEADER_BYTES + page[OGG_SEGMENTS_AT]
-    return len(page) < body + sum(page[OGG_HEADER_BYTES:body])
+    segments = page[OGG_HEADER_BYTES:body]
+    if len(page) < body + sum(segments):
+        return True
+    is_last = page[OGG_FLAGS_AT] & OGG_LAST_PAGE
+    return not is_last and segments.endswith(bytes([OGG_FULL_SEGMENT]))
 
 
 def missing_bytes(file: BinaryIO) -> int:

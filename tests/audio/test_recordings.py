@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import itertools
 import re
 import struct
@@ -23,6 +24,7 @@ from speakergmm.audio import (
     resample,
     resample_blocks,
 )
+from speakergmm.audio.headers import is_cut_ogg
 from speakergmm.audio.samples import SampleCheck
 from speakergmm.errors import AudioError, ConfigError
 
@@ -442,6 +444,32 @@ def test_a_flac_cut_short_is_told_from_what_is_no_audio(save, kept):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
     refused(path, "truncated|damaged|cut short", "copy the file again")
+
+
+@pytest.mark.parametrize(("subtype", "suffix"), [("VORBIS", "ogg"), ("OPUS", "opus")])
+def test_an_ogg_file_whose_last_page_has_no_flag_of_the_end_is_read(save, subtype, suffix):
+    # As Android records voice messages: all pages are whole, and none says that it is the last.
+    path = save(f"a.{suffix}", sing(5.0), kind="OGG", subtype=subtype)
+    whole, _ = read_recording(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"OggS")])
+    samples, _ = read_recording(path)
+    assert 0.5 * len(whole) < len(samples) < len(whole)
+    np.testing.assert_allclose(samples, whole[: len(samples)], rtol=0, atol=1e-6)
+    path.write_bytes(content[: content.rindex(b"OggS") - 1])
+    refused(path, "truncated: the stream has no end; copy the file again")
+
+
+@pytest.mark.parametrize(
+    ("flags", "last_segment", "is_cut"),
+    [(0, 254, False), (0, 255, True), (4, 255, False), (1, 255, True)],
+)
+def test_an_ogg_file_that_ends_within_a_packet_is_cut(flags, last_segment, is_cut):
+    page = b"OggS\0" + bytes([flags]) + bytes(20) + bytes([2, 255, last_segment])
+    content = page + bytes(255 + last_segment)
+    assert is_cut_ogg(io.BytesIO(content)) is is_cut
+    assert is_cut_ogg(io.BytesIO(content[:-1]))
+    assert is_cut_ogg(io.BytesIO(content[:20]))
 
 
 def test_a_sphere_file_cut_short(save):
