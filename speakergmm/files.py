@@ -108,13 +108,16 @@ def _lock(folder: Path) -> TextIO:
             return handle
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(handle.fileno()), (folder / LOCK).stat()):
-                return handle
-        except FileNotFoundError:
-            pass
-        except OSError:
+        except BlockingIOError:
             handle.close()
             raise _busy(folder) from None
+        except OSError:
+            # Not all file systems have locks: Lustre only where it is mounted with them. As on
+            # Windows, two runs are not kept apart then.
+            return handle
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle.fileno()), (folder / LOCK).stat()):
+                return handle
         handle.close()
     raise _busy(folder)
 

@@ -242,6 +242,18 @@ def test_a_lock_that_is_removed_while_it_is_taken_is_taken_again(tmp_path, monke
             pass
 
 
+def test_a_file_system_without_locks_is_no_reason_to_refuse(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def lacking(handle, flags):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", lacking)
+    with locked(tmp_path / "a"):
+        (tmp_path / "a" / "done.csv").write_text("")
+    assert names(tmp_path / "a") == [".lock", "done.csv"]
+
+
 def test_runs_that_fail_and_runs_that_work_never_share_a_folder(tmp_path):
     """Processes that take, fail and leave as fast as they can; each notes itself while it works."""
     program = (
