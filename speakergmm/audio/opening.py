@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # libsndfile's length of a stream whose header leaves it open is the largest of 63 bits.
 UNKNOWN_LENGTH = 1 << 62
 
+FORMATS = "WAV, FLAC, OGG, Opus, MP3 or SPHERE"
+
 
 def open_sound(source: Path | MemoryFile) -> Any:
     """Check a file and open it for decoding, as a ``soundfile.SoundFile``.
@@ -131,13 +133,16 @@ def _check(source: Path | MemoryFile) -> None:
 
 
 def _headerless(source: Path | MemoryFile) -> AudioError:
-    return _unreadable(source, ValueError("samples without a header"))
+    return AudioError(
+        f"{source}: not audio that can be decoded (samples without a header); expected {FORMATS}: "
+        "give 16-bit samples one: ffmpeg -f s16le -ar RATE -ac 1 -i IN OUT.wav"
+    )
 
 
 def _unreadable(source: Path | MemoryFile, error: Exception) -> AudioError:
     return AudioError(
-        f"{source}: not audio that can be decoded ({_reason(error)}); expected WAV, FLAC, OGG, "
-        "Opus, MP3 or SPHERE"
+        f"{source}: not audio that can be decoded ({_reason(error)}); expected {FORMATS}: convert "
+        "other audio: ffmpeg -i IN OUT.wav"
     )
 
 

@@ -387,7 +387,9 @@ def test_bytes_that_are_no_audio(tmp_path, suffix, content):
     path = tmp_path / f"a.{suffix}"
     random = b"\x01" + np.random.default_rng(0).bytes(4000)
     path.write_bytes(random if content == "random" else b"utterance_id,path\n" * 50)
-    refused(path, "not audio that can be decoded", "expected WAV, FLAC, OGG, Opus, MP3 or SPHERE")
+    advice = "ffmpeg -f s16le" if suffix.lower() == "raw" else "ffmpeg -i IN OUT.wav"
+    expected = "expected WAV, FLAC, OGG, Opus, MP3 or SPHERE: "
+    refused(path, "not audio that can be decoded", expected, advice)
     with pytest.raises(AudioError, match="not audio that can be decoded"):
         recording_info(path)
 
