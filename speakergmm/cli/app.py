@@ -68,12 +68,22 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     sys.exit(status)
 
 
+def _clean_up_when_asked_to_end() -> None:
+    """Take a polite request to end, and a terminal that is closed, as Ctrl-C is taken.
+
+    Under ``nohup`` the latter is ignored, and stays so.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def _run(args: Sequence[str] | None) -> int:
     complaint, status = "", EXIT_FAILED
     words = sys.argv[1:] if args is None else args
     if args is None:
-        # A polite request to end shall clean up as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _clean_up_when_asked_to_end()
     try:
         typed = shlex.join(["speakergmm", *words])
         result = app.main(args=words, prog_name="speakergmm", standalone_mode=False, obj=typed)

@@ -5,6 +5,9 @@ import json
 import os
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -589,3 +592,45 @@ def test_threshold_must_be_a_number(cli, ubm, recordings, tmp_path):
     answer = cli("verify", "anna", recordings["s11"][1], *common, "--threshold", "nan")
     assert answer.status == 1
     assert "threshold is nan; expected a finite number" in answer.err
+
+
+# A command that works in a temporary folder, as training from a list does, until it is ended.
+WORKING = """
+import tempfile, time
+from speakergmm.cli import app, main
+
+def work(**options):
+    with tempfile.TemporaryDirectory() as folder:
+        print(folder, flush=True)
+        time.sleep(60)
+
+app.main = work
+main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs the signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_command_that_is_asked_to_end_leaves_nothing(name):
+    words = [sys.executable, "-c", WORKING]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        folder = Path(run.stdout.readline().strip())
+        assert folder.is_dir()
+        run.send_signal(getattr(signal, name))
+        _, err = run.communicate(timeout=30)
+    assert (run.returncode, err) == (130, "interrupted; run the same command again\n")
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="needs nohup")
+def test_under_nohup_a_closed_terminal_ends_nothing():
+    words = ["nohup", sys.executable, "-c", WORKING]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        folder = Path(run.stdout.readline().strip())
+        run.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.wait(0.3)
+        run.terminate()
+        run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert not folder.exists()
