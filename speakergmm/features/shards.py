@@ -185,10 +185,13 @@ def read_rows(path: Path, start: int, stop: int, n_features: int) -> NDArray[np.
             f"{start} to {stop} of {n_features} float32 features",
         )
     rows = np.empty((stop - start, n_features), dtype=np.float32)
+    n_read = 0
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(layout.offset + start * layout.row_bytes)
-            n_read = file.readinto(rows.data.cast("B")) if rows.size else 0
+            # Linux gives no more than 2 GB at a time, other systems and network disks less.
+            while n_read < rows.nbytes and (n := file.readinto(rows.data.cast("B")[n_read:])):
+                n_read += n
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
     if n_read != rows.nbytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from speakergmm.features import (
 )
 from speakergmm.features import extraction as extraction_module
 from speakergmm.features import store as store_module
+from speakergmm.features.shards import read_rows
 from speakergmm.features.store import Chunk
 
 CONFIG = FrontEndConfig(n_mels=24, n_mfcc=12)
@@ -653,3 +655,19 @@ def test_a_channel_that_is_not_there_is_refused_by_name(tmp_path):
     listed = {"a": Utterance("a", "ann", tone(tmp_path / "a.wav"), channel=1)}
     with pytest.raises(AudioError, match=r"utterance a: .*a.wav: .*channel"):
         extract_features(listed, tmp_path / "store", CONFIG)
+
+
+def test_rows_are_read_to_the_end_by_a_system_that_gives_few_at_a_time(tmp_path, monkeypatch):
+    class Slow(io.FileIO):
+        def readinto(self, buffer):
+            return super().readinto(memoryview(buffer)[:100])
+
+    def opened(path, mode, buffering=-1):
+        return Slow(path) if buffering == 0 else io.FileIO(path)
+
+    rows = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
+    path = tmp_path / "shard-00000.npy"
+    np.save(path, rows)
+    monkeypatch.setattr(Path, "open", opened)
+    np.testing.assert_array_equal(read_rows(path, 3, 47, 12), rows[3:47])
+    assert read_rows(path, 5, 5, 12).shape == (0, 12)
