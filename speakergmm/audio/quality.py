@@ -26,7 +26,7 @@ from speakergmm.audio.measures import (
 from speakergmm.audio.recordings import duration_s as duration_of
 from speakergmm.audio.recordings import read_channels
 from speakergmm.audio.samples import check_samples, one_channel
-from speakergmm.config import check_whole
+from speakergmm.audio.sources import whole_rate
 from speakergmm.errors import AudioError
 
 if TYPE_CHECKING:
@@ -224,10 +224,10 @@ def measure_quality(samples: NDArray[np.float32], sample_rate: int) -> Quality:
     Raises
     ------
     AudioError
-        Less than 25 ms; samples that are NaN, infinite or integers; no channel with any sound;
-        channels that cancel in the mix.
+        What is no sample rate; less than 25 ms; samples that are NaN, infinite or integers; no
+        channel with any sound; channels that cancel in the mix.
     """
-    sample_rate = check_whole("sample_rate", sample_rate, 1, unit="Hz")
+    sample_rate = whole_rate(sample_rate)
     channels = _checked_channels(samples, sample_rate)
     surveys = [survey_channel(channel) for channel in channels]
     loudest = max(survey.rms for survey in surveys)

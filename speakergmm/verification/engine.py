@@ -110,7 +110,8 @@ class Engine:
                 "calibrated and has one"
             )
         check_range("threshold", limit, -math.inf)
-        return limit
+        # Also one of NumPy's: answers are written as JSON, which takes none of those.
+        return float(limit)
 
     def identification_limit(
         self, closed: bool, p_known: float | None, threshold: float | None

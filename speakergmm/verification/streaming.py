@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.audio.resampling import resample_blocks
-from speakergmm.audio.sources import MAX_RATE, MIN_RATE
-from speakergmm.config import check_range, check_whole, use_plain_numbers
+from speakergmm.audio.sources import whole_rate
+from speakergmm.config import check_range, use_plain_numbers
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.verification.sequential import Looks, SequentialTest
 
@@ -109,7 +109,7 @@ class Stream:
         threshold: float,
         config: StreamConfig,
     ) -> None:
-        sample_rate = check_whole("sample_rate", sample_rate, MIN_RATE, MAX_RATE, unit="Hz")
+        sample_rate = whole_rate(sample_rate)
         wanted = engine.system.front_end.config
         # Refused at once where the system allows no such change: no speech will ever do.
         resample_blocks((), sample_rate, wanted.sample_rate, policy=wanted.resample)

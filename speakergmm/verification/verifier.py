@@ -219,7 +219,7 @@ class Verifier(Engine):
         ConfigError, MissingError
             As for `verify`.
         AudioError
-            When the system's front end does not take samples of this rate.
+            When it is no sample rate, or one that the system's front end does not take.
         """
         from speakergmm.verification.streaming import Stream, StreamConfig
 

@@ -17,7 +17,7 @@ import speakergmm.audio.quality as quality_module
 import speakergmm.audio.recordings as recordings_module
 from speakergmm.audio.quality import measure_quality, recording_quality
 from speakergmm.audio.synthetic import draw_voice, speak
-from speakergmm.errors import AudioError, ConfigError
+from speakergmm.errors import AudioError
 
 RATE = 16000
 
@@ -359,8 +359,9 @@ def test_what_cannot_be_measured(samples, message):
 
 
 def test_sample_rate():
-    with pytest.raises(ConfigError, match="sample_rate is 0"):
+    with pytest.raises(AudioError, match="sample rate is 0"):
         measure_quality(tone(440.0), 0)
+    assert measure_quality(tone(440.0), float(RATE)) == measure_quality(tone(440.0), RATE)
 
 
 @pytest.mark.parametrize(

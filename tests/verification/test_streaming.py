@@ -332,8 +332,15 @@ def test_samples_that_cannot_be_used(verifier, speech, samples, message):
     same(stream.finish(), verifier.verify("alice", (speech["s11"], RATE)))
 
 
+def test_a_rate_may_be_a_whole_number_of_any_kind(verifier, speech):
+    for rate in (float(RATE), np.int32(RATE)):
+        stream = verifier.stream("alice", rate, config=NEVER)
+        stream.push(speech["s11"])
+        same(stream.finish(), verifier.verify("alice", (speech["s11"], RATE)))
+
+
 def test_what_no_speech_can_mend_is_refused_at_once(verifier, plain):
-    with pytest.raises(ConfigError, match="sample_rate is 0"):
+    with pytest.raises(AudioError, match="sample rate is 0"):
         verifier.stream("alice", 0)
     with pytest.raises(AudioError, match=r"8,?000"):
         verifier.stream("alice", 8000)

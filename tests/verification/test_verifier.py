@@ -171,7 +171,8 @@ def test_reports_are_json(ubm, protocol, tmp_path):
     for entry in as_json["quality"].values():
         assert "short_speech" in [warning["code"] for warning in entry["warnings"]]
     test = utterances[next(iter(lists.tests.values()))[0]].path
-    answer = verifier.verify(model_id, test, threshold=0.0)
+    # A threshold of NumPy is a number like others.
+    answer = verifier.verify(model_id, test, threshold=np.float32(0.0))
     as_json = json.loads(json.dumps(answer.to_json(), allow_nan=False))
     assert as_json["quality"] == json.loads(json.dumps(recording_quality(test).to_json()))
     assert as_json.keys() == {
