@@ -24,12 +24,9 @@ from speakergmm.corpora import Scores, Trials, trial_speakers
 from speakergmm.evaluation.bootstrap import (
     MAX_LEFT_OUT,
     MIN_SPEAKERS,
-    PairSums,
     Resampler,
-    TrialSpeakers,
     bootstrap,
     draw_speakers,
-    in_lanes,
     leave_speakers_out,
     resampled_rates,
 )
@@ -40,6 +37,7 @@ from speakergmm.evaluation.metrics import (
     diagonal_crossing,
     min_cllr_of_groups,
 )
+from speakergmm.evaluation.pair_sums import PairSums, TrialSpeakers, in_lanes
 from speakergmm.evaluation.roc import hull_groups, rates
 
 LAW = settings(derandomize=True, deadline=None, max_examples=200)
