@@ -245,7 +245,7 @@ def _of_scores(
 
 def _print_report(report: CalibrationReport, goal: Goal, words: TrialWords) -> None:
     """Say in words what was found."""
-    from speakergmm.evaluation.wording import format_value, one_in
+    from speakergmm.evaluation.wording import format_score, format_value, one_in
 
     record, decision = report.record, report.decision
     recordings = f"{report.n_recordings:,} recordings, " if report.n_recordings else ""
@@ -276,7 +276,7 @@ def _print_report(report: CalibrationReport, goal: Goal, words: TrialWords) -> N
     scale = record.calibration.scale
     if isinstance(scale, float) and scale > 0:
         score = (decision.threshold - record.calibration.offset) / scale
-        click.echo(f"  which is a score of {score:.4f} or more")
+        click.echo(f"  which is a score of {format_score(score)} or more")
     click.echo(
         f"  {words.many[1]} accepted: {_rate(decision.p_fa, decision.n_fa, decision.n_nontarget)}, "
         f"{one_in(decision.p_fa.value)}"

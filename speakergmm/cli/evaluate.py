@@ -188,7 +188,7 @@ def _calibrated(files: Sequence[Path], systems: list[Scores], calibration: Path)
 
 def _print(name: str, analysis: Analysis, config: EvaluationConfig, words: TrialWords) -> None:
     from speakergmm.cli.console import print_table
-    from speakergmm.evaluation.wording import format_interval, format_value
+    from speakergmm.evaluation.wording import format_interval, format_score, format_value
 
     print_evaluations({name: analysis.evaluation}, config.cost, words=words)
     for breakdown in analysis.breakdowns:
@@ -210,6 +210,6 @@ def _print(name: str, analysis: Analysis, config: EvaluationConfig, words: Trial
     for point, what in POINTS.items():
         found = analysis.evaluation.thresholds[point]
         click.echo(
-            f"Threshold at which {what}: {found.score:.4f} (misses {100 * found.p_miss:.2f} %, "
-            f"false alarms {100 * found.p_fa:.2f} %)"
+            f"Threshold at which {what}: {format_score(found.score)} "
+            f"(misses {100 * found.p_miss:.2f} %, false alarms {100 * found.p_fa:.2f} %)"
         )

@@ -78,6 +78,12 @@ def format_interval(name: str, estimate: Estimate) -> str:
     return f"{format_value(name, estimate.low)} to {format_value(name, estimate.high)}"
 
 
+def format_score(score: float) -> str:
+    """Format a score, which may be of any size: four decimals, or six digits where that is more."""
+    is_ordinary = score == 0 or 0.01 <= abs(score) < 1e6
+    return f"{score:.4f}" if is_ordinary else f"{score:.6g}"
+
+
 def one_in(rate: float) -> str:
     """Say a rate as "one in so many"."""
     if rate <= 0:

@@ -11,6 +11,7 @@ from speakergmm.evaluation.wording import (
     calibration_sentence,
     difference_sentence,
     format_difference,
+    format_score,
     meaning,
     one_in,
     probe_sentence,
@@ -205,3 +206,19 @@ def test_a_rate_in_words():
 @pytest.mark.parametrize("rate", [0.6, 0.75, 0.95, 1.0])
 def test_more_than_half_is_not_almost_one_in_2(rate):
     assert "second" not in one_in(rate)
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"),
+    [
+        (0.0, "0.0000"),
+        (1.42736, "1.4274"),
+        (-123456.5, "-123456.5000"),
+        (0.0123456, "0.0123"),
+        (-0.000123456789, "-0.000123457"),
+        (6.2e300, "6.2e+300"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_scores_of_any_size_are_shown_in_digits_that_tell_them_apart(score, shown):
+    assert format_score(score) == shown
