@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # and in AIFF 0x7F000000 and a header. Where fields have 64 bits, the largest of these.
 UNKNOWN_SIZE, UNKNOWN_AIFF_SIZE, UNKNOWN_LARGE_SIZE = 0x7FFFE000, 0x7F000000, 1 << 62
 
+# What 32 bits can count, and what may be left at the end of a file without being a chunk.
+LARGEST_RIFF, SLACK_BYTES = 1 << 32, 1 << 16
+
 # The most that is looked at: real headers have some dozen chunks and 1,024 bytes of text, but a
 # damaged one may go on in tiny steps for gigabytes.
 MAX_CHUNKS, MAX_SPHERE_HEADER_BYTES = 1_000, 1 << 16
@@ -110,20 +113,36 @@ def unsized_bytes(file: BinaryIO) -> int:
     Programs write 0 there, and the size when they end; one that was broken off never did. 0 where
     only other chunks follow.
     """
+    length, behind = _behind_wav_samples(file)
+    return behind if length == 0 else 0
+
+
+def uncounted_bytes(file: BinaryIO) -> int:
+    """Count the bytes that follow the samples of a WAV file whose header cannot say how many.
+
+    Beyond 4 GB some programs write the lower 32 bits of the size, and what some write who leave it
+    open is at most so much; libsndfile reads no more than is said there. 0 where only other chunks
+    follow.
+    """
+    length, behind = _behind_wav_samples(file)
+    most = SLACK_BYTES if length >= UNKNOWN_SIZE else LARGEST_RIFF
+    return behind if length and behind >= most else 0
+
+
+def _behind_wav_samples(file: BinaryIO) -> tuple[int, int]:
+    """Give the length of the samples by the header, and the bytes behind that are no chunks."""
     size = file.seek(0, 2)
     file.seek(0)
     if file.read(4) != b"RIFF":
-        return 0
-    data_at = end = None
+        return 0, 0
+    end_of_samples = end = samples = None
     for name, position, length in _chunks(file, size, 12, "<4sI", align=2):
-        if name == b"data" and data_at is None:
-            if length:
-                return 0
-            data_at = position
         end = position + length + length % 2
-    if data_at is None or end in {size, size + 1}:
-        return 0
-    return size - data_at
+        if name == b"data" and samples is None:
+            samples, end_of_samples = length, position + length
+    if samples is None or end_of_samples is None or end in {size, size + 1}:
+        return samples or 0, 0
+    return samples, max(0, size - end_of_samples)
 
 
 def _missing_in_w64(file: BinaryIO, size: int) -> int:

@@ -11,6 +11,7 @@ from speakergmm.audio.headers import (
     is_cut_ogg,
     is_shortened_sphere,
     missing_bytes,
+    uncounted_bytes,
     unsized_bytes,
 )
 from speakergmm.audio.sources import MAX_RATE, MIN_RATE, MemoryFile
@@ -104,7 +105,7 @@ def _check(source: Path | MemoryFile) -> None:
             if not file.read(1):
                 raise AudioError(f"{source}: the file is empty (0 bytes); expected a recording")
             missing, cut = missing_bytes(file), is_cut_ogg(file)
-            shortened = is_shortened_sphere(file)
+            shortened, uncounted = is_shortened_sphere(file), uncounted_bytes(file)
     except AudioError:
         raise
     except FileNotFoundError:
@@ -125,6 +126,12 @@ def _check(source: Path | MemoryFile) -> None:
         )
     if cut:
         raise AudioError(f"{source}: truncated: the stream has no end; copy the file again")
+    if uncounted:
+        raise AudioError(
+            f"{source}: too large for its header: {uncounted:,} bytes follow the samples that it "
+            "counts; make a file of another format of it: ffmpeg -ignore_length 1 -i IN.wav "
+            "OUT.flac"
+        )
     if missing:
         raise AudioError(
             f"{source}: truncated: {missing:,} bytes fewer than its header says; copy the file "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import itertools
+import os
 import re
 import struct
 from pathlib import Path
@@ -24,7 +25,7 @@ from speakergmm.audio import (
     resample,
     resample_blocks,
 )
-from speakergmm.audio.headers import is_cut_ogg
+from speakergmm.audio.headers import is_cut_ogg, uncounted_bytes
 from speakergmm.audio.samples import SampleCheck
 from speakergmm.errors import AudioError, ConfigError
 
@@ -547,6 +548,60 @@ def test_a_wav_that_was_never_finished_is_told_from_an_empty_one(save, riff):
     path.write_bytes(content)
     follow = "unfinished: 16,000 bytes follow where its header says that there are no samples"
     refused(path, follow, "ffmpeg -i IN.wav OUT.wav")
+
+
+class Sparse(io.BytesIO):
+    """A file that goes on with zeros, which take no room."""
+
+    def __init__(self, start, size):
+        super().__init__(start)
+        self.size = size
+
+    def seek(self, offset, whence=0):
+        return super().seek(self.size if whence == 2 else offset)
+
+    def read(self, n_bytes=-1):
+        return super().read(n_bytes).ljust(min(n_bytes, max(0, self.size - self.tell())), b"\0")
+
+
+GB_4 = 1 << 32
+
+
+@pytest.mark.parametrize(
+    ("size", "said", "uncounted"),
+    [
+        (6_000_000_000, 6_000_000_000 - GB_4, GB_4),
+        (7_000_000_000, 7_000_000_000 - GB_4, GB_4),
+        (6_000_000_000, 0xFFFFFFFF, 6_000_000_000 - 0xFFFFFFFF),
+        (3_000_000_000, 0x7FFFF000, 3_000_000_000 - 0x7FFFF000),
+        (3_000_000_000, 3_000_000_000, 0),
+        (3_000_000_000, 0xFFFFFFFF, 0),
+        (4_000_000_000, 1_000_000, 0),
+    ],
+)
+def test_a_wav_that_is_larger_than_its_header_can_say(size, said, uncounted):
+    # Zeros behind the samples are chunks without a name or content, which are no end of a file.
+    file = Sparse(wav(noise(100), data_size=said), 44 + size)
+    assert uncounted_bytes(file) == uncounted
+
+
+def test_chunks_behind_many_samples_are_counted_by_themselves():
+    note = chunk(b"note", bytes(100_000))
+    content = wav(noise(100), data_size=0x7FFFF000) + note
+
+    class Placed(Sparse):
+        def read(self, n_bytes=-1):
+            at = self.tell() - 44 - 0x7FFFF000
+            return note[at : at + n_bytes] if at >= 0 else super().read(n_bytes)
+
+    assert uncounted_bytes(Placed(content[:244], 44 + 0x7FFFF000 + len(note))) == 0
+
+
+def test_a_wav_that_is_larger_than_its_header_can_say_is_refused(save):
+    path = save("a.wav", noise(8000))
+    os.truncate(path, path.stat().st_size + GB_4)
+    told = f"too large for its header: {GB_4:,} bytes follow the samples that it counts; make"
+    refused(path, told, "ffmpeg -ignore_length 1 -i IN.wav OUT.flac")
 
 
 @pytest.mark.parametrize("behind", [b"", chunk(b"LIST", b"INFO"), chunk(b"note", b"odd")])
