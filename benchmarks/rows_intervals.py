@@ -15,7 +15,7 @@ from speakergmm import CostModel, eer
 from speakergmm.corpora import Scores, Trials
 from speakergmm.evaluation import EvaluationConfig, evaluate_scores
 from speakergmm.evaluation.bootstrap import bootstrap
-from speakergmm.evaluation.metrics import diagonal_crossing, min_cllr_of_groups
+from speakergmm.evaluation.detection import diagonal_crossing, min_cllr_of_groups
 from speakergmm.evaluation.roc import hull_groups, rates
 
 if TYPE_CHECKING:

@@ -1,14 +1,13 @@
 """Scores → numbers, intervals, pictures, the report."""
 
 from speakergmm.evaluation.cost import COST_POINTS, CostModel, cost_point
+from speakergmm.evaluation.detection import OperatingPoint, detect
 from speakergmm.evaluation.draws import Estimate
 from speakergmm.evaluation.metrics import (
-    OperatingPoint,
     actual_dcf,
     auc,
     calibration_loss,
     cllr,
-    detect,
     eer,
     eer_interpolated,
     min_cllr,

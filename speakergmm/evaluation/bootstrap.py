@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speakergmm.corpora import trial_speakers
+from speakergmm.evaluation.detection import detect
 from speakergmm.evaluation.draws import Draws
-from speakergmm.evaluation.metrics import actual_dcf, cllr, detect
+from speakergmm.evaluation.metrics import actual_dcf, cllr
 from speakergmm.evaluation.pair_sums import (
     PairSums,
     TrialSpeakers,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.evaluation.metrics import detect
+from speakergmm.evaluation.detection import detect
 from speakergmm.evaluation.pav import fit_monotone
 from speakergmm.evaluation.roc import check_scores
 

@@ -12,8 +12,8 @@ import numpy as np
 from speakergmm.config import check_whole, use_plain_numbers
 from speakergmm.evaluation.bootstrap import bootstrap
 from speakergmm.evaluation.cost import COST_POINTS, CostModel
+from speakergmm.evaluation.detection import OperatingPoint, detect
 from speakergmm.evaluation.draws import Draws, Estimate
-from speakergmm.evaluation.metrics import OperatingPoint, detect
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:

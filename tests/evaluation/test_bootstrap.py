@@ -30,13 +30,13 @@ from speakergmm.evaluation.bootstrap import (
     leave_speakers_out,
     resampled_rates,
 )
-from speakergmm.evaluation.draws import Draws, Estimate
-from speakergmm.evaluation.metrics import (
-    auc,
+from speakergmm.evaluation.detection import (
     auc_of_groups,
     diagonal_crossing,
     min_cllr_of_groups,
 )
+from speakergmm.evaluation.draws import Draws, Estimate
+from speakergmm.evaluation.metrics import auc
 from speakergmm.evaluation.pair_sums import PairSums, TrialSpeakers, in_lanes
 from speakergmm.evaluation.roc import hull_groups, rates
 

@@ -15,10 +15,10 @@ from scipy.optimize import isotonic_regression
 from speakergmm import CostModel, cllr, eer, eer_interpolated, min_cllr, min_dcf
 from speakergmm.errors import ConfigError, MissingError, ScoreError
 from speakergmm.evaluation.cost import COST_POINTS, cost_point
+from speakergmm.evaluation.detection import detect
 from speakergmm.evaluation.metrics import (
     auc,
     calibration_loss,
-    detect,
     operating_points,
     p_fa_at,
     p_miss_at,

@@ -27,7 +27,7 @@ from speakergmm.evaluation import (
 )
 from speakergmm.evaluation.breakdown import Breakdown, Part
 from speakergmm.evaluation.curves import cost_curves, reliability
-from speakergmm.evaluation.metrics import detect
+from speakergmm.evaluation.detection import detect
 from speakergmm.evaluation.plots.det import COARSE, FINE, along_line
 from speakergmm.evaluation.plots.score_plots import ratio_name
 from speakergmm.evaluation.speakers import SpeakerErrors, speaker_errors

@@ -14,10 +14,10 @@ from speakergmm.corpora import Scores, all_against_all
 from speakergmm.errors import ConfigError, ScoreError
 from speakergmm.evaluation import Estimate, EvaluationConfig, evaluate_scores
 from speakergmm.evaluation.cost import COST_POINTS
+from speakergmm.evaluation.detection import diagonal_crossing
 from speakergmm.evaluation.metrics import (
     auc,
     calibration_loss,
-    diagonal_crossing,
     p_fa_at,
     p_miss_at,
 )

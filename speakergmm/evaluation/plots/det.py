@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.evaluation.metrics import detect
+from speakergmm.evaluation.detection import detect
 from speakergmm.evaluation.plots.style import (
     COLORS,
     FONT_SIZE,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from speakergmm.corpora import Scores
-    from speakergmm.evaluation.metrics import Detection, OperatingPoint
+    from speakergmm.evaluation.detection import Detection, OperatingPoint
     from speakergmm.evaluation.summary import Band
     from speakergmm.evaluation.trial_words import TrialWords
 
