@@ -77,8 +77,11 @@ def write_shard(
     """
     # The old description goes first: it must never stand beside other frames.
     remove(description_path(folder, number))
+    frames = np.ascontiguousarray(frames)
     with writing(shard_path(folder, number)) as temporary, temporary.open("wb") as file:
-        np.save(file, frames)
+        # Not by `np.save`, which says of a full disk how many numbers it wrote, and not why.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(frames))
+        file.write(frames.data)
     described = {
         "front_end": config.digest,
         "n_frames": len(frames),

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakergmm.corpora import Utterance, read_utterances
-from speakergmm.errors import AudioError, FrameStoreError
+from speakergmm.errors import AudioError, FrameStoreError, OutputError
 from speakergmm.features import (
     FrameStore,
     FrontEnd,
@@ -26,7 +26,7 @@ from speakergmm.features import (
 )
 from speakergmm.features import extraction as extraction_module
 from speakergmm.features import store as store_module
-from speakergmm.features.shards import read_rows
+from speakergmm.features.shards import read_rows, write_shard
 from speakergmm.features.store import Chunk
 
 CONFIG = FrontEndConfig(n_mels=24, n_mfcc=12)
@@ -671,3 +671,24 @@ def test_rows_are_read_to_the_end_by_a_system_that_gives_few_at_a_time(tmp_path,
     monkeypatch.setattr(Path, "open", opened)
     np.testing.assert_array_equal(read_rows(path, 3, 47, 12), rows[3:47])
     assert read_rows(path, 5, 5, 12).shape == (0, 12)
+
+
+@pytest.mark.parametrize("shape", [(0, 12), (1, 12), (50, 1), (5000, 12)])
+def test_a_shard_is_the_file_that_numpy_writes(tmp_path, shape):
+    frames = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    write_shard(tmp_path, 0, CONFIG, frames, [])
+    np.save(tmp_path / "as_numpy.npy", frames)
+    written = (tmp_path / "shard-00000.npy").read_bytes()
+    assert written == (tmp_path / "as_numpy.npy").read_bytes()
+
+
+def test_a_full_disk_is_called_so(tmp_path):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"File too large.*; free some space, or choose"):
+            write_shard(tmp_path, 0, CONFIG, np.zeros((5000, 12), np.float32), [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
