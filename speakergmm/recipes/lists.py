@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from speakergmm.audio import duration_s
 from speakergmm.corpora import read_utterances
-from speakergmm.errors import ConfigError, ManifestError
+from speakergmm.errors import ConfigError, ManifestError, OutputError
 from speakergmm.features import FrameStore, extract_features
 from speakergmm.features.extraction import OnError, extract_sides
 from speakergmm.features.sides import training_sides
@@ -40,7 +40,14 @@ def frames_folder(wanted: Path | None, jobs: Jobs) -> Iterator[Path]:
         )
     else:
         with tempfile.TemporaryDirectory(prefix="speakergmm-") as folder:
-            yield Path(folder) / "frames"
+            try:
+                yield Path(folder) / "frames"
+            except OutputError as error:
+                if folder not in str(error):
+                    raise
+                raise OutputError(
+                    f"{error}: set TMPDIR, the folder of temporary files, or give --frames FOLDER"
+                ) from None
 
 
 def extract_list(

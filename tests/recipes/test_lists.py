@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import tempfile
+
 import pytest
 
-from speakergmm.errors import ManifestError
+from speakergmm.errors import ManifestError, OutputError
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import load_settings, score_lists, train_on_list
 
@@ -64,4 +66,18 @@ def test_frames_can_be_kept_and_used_again(small_corpus, tmp_path):
 def test_unknown_split(small_corpus, tmp_path):
     with pytest.raises(ManifestError, match="no utterance of split 'train'; splits are 'backgr"):
         train_on_list(small_corpus / "utterances.csv", tmp_path / "ubm", SETTINGS, split="train")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_frames_go_is_said_when_they_do_not_fit(small_corpus, tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
+    told = r"shard-00000\.npy: cannot be written .*; free .*: set TMPDIR, .* give --frames FOLDER$"
+    try:
+        with pytest.raises(OutputError, match=told):
+            train_on_list(small_corpus / "utterances.csv", tmp_path / "ubm", SETTINGS, jobs=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
