@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from speakergmm.files import file_digest
 from speakergmm.gmm.model_file import load_background_model, read_background_model
 from speakergmm.progress import SILENT
 from speakergmm.recipes.enrolled_models import enroll_models
-from speakergmm.recipes.lists import frames_folder, of_split
+from speakergmm.recipes.lists import frames_folder, of_split, temporary_folder
 from speakergmm.recipes.shorter_tests import lengths_below, median_speech_s, score_shorter
 from speakergmm.recipes.steps import score_split, used_utterances
 from speakergmm.verification import ScoreOrigin
@@ -183,9 +182,9 @@ def score_protocol(
     models, enrollment_pools = pooled_sides(protocol.enrollment, utterances, config, "enrollment")
     tests, test_pools = pooled_sides(protocol.tests, utterances, config, "test")
     sides = by_name(models, tests)
-    with frames_folder(frames, jobs) as folder, tempfile.TemporaryDirectory() as scratch:
+    with frames_folder(frames, jobs) as folder, temporary_folder() as scratch:
         store, _ = extract_sides(list(sides.values()), folder, config, jobs=jobs, progress=progress)
-        enrollment = Path(scratch) / "enrollment.safetensors"
+        enrollment = scratch / "enrollment.safetensors"
         enroll_models(
             enrollment, enrollment_pools, store, model.gmm, settings.enrollment,
             jobs=jobs, progress=progress,

@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 
 
 @contextmanager
+def temporary_folder(otherwise: str = "") -> Iterator[Path]:
+    """Give a folder that is gone afterwards, and say how to have another when it is too small.
+
+    ``otherwise`` is what else helps.
+    """
+    with tempfile.TemporaryDirectory(prefix="speakergmm-") as folder:
+        try:
+            yield Path(folder)
+        except OutputError as error:
+            if folder not in str(error):
+                raise
+            raise OutputError(
+                f"{error}: set TMPDIR, the folder of temporary files{otherwise}"
+            ) from None
+
+
+@contextmanager
 def frames_folder(wanted: Path | None, jobs: Jobs) -> Iterator[Path]:
     """Give the folder in which frames are kept, or one that is gone afterwards."""
     if wanted is not None:
@@ -39,15 +56,8 @@ def frames_folder(wanted: Path | None, jobs: Jobs) -> Iterator[Path]:
             "(--frames FOLDER)"
         )
     else:
-        with tempfile.TemporaryDirectory(prefix="speakergmm-") as folder:
-            try:
-                yield Path(folder) / "frames"
-            except OutputError as error:
-                if folder not in str(error):
-                    raise
-                raise OutputError(
-                    f"{error}: set TMPDIR, the folder of temporary files, or give --frames FOLDER"
-                ) from None
+        with temporary_folder(", or give --frames FOLDER") as folder:
+            yield folder / "frames"
 
 
 def extract_list(

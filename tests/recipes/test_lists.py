@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 
 import pytest
 
@@ -69,15 +70,39 @@ def test_unknown_split(small_corpus, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_frames_go_is_said_when_they_do_not_fit(small_corpus, tmp_path, monkeypatch):
+@pytest.fixture
+def small_files(tmp_path, monkeypatch):
+    """Have temporary files in a folder of their own, and none of more than 8,000 bytes there."""
     resource = pytest.importorskip("resource")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
+
+    @contextmanager
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert list(folder.iterdir()) == []
+
+    return limited
+
+
+def test_where_frames_go_is_said_when_they_do_not_fit(small_corpus, tmp_path, small_files):
     told = r"shard-00000\.npy: cannot be written .*; free .*: set TMPDIR, .* give --frames FOLDER$"
-    try:
-        with pytest.raises(OutputError, match=told):
-            train_on_list(small_corpus / "utterances.csv", tmp_path / "ubm", SETTINGS, jobs=1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert list(tmp_path.iterdir()) == []
+    with small_files(), pytest.raises(OutputError, match=told):
+        train_on_list(small_corpus / "utterances.csv", tmp_path / "ubm", SETTINGS, jobs=1)
+
+
+def test_where_models_go_is_said_when_they_do_not_fit(small_corpus, tmp_path, small_files):
+    lists, ubm, frames = small_corpus / "utterances.csv", tmp_path / "ubm", tmp_path / "frames"
+    settings = load_settings(None, {"ubm.n_components": "32", "training.max_iterations": "1"})
+    train_on_list(lists, ubm, settings)
+    evaluation, output = small_corpus / "evaluation", tmp_path / "scores.csv"
+    score_lists(evaluation, lists, ubm, output, settings, frames=frames)
+    told = r"enrollment\.safetensors: cannot be written .*: set TMPDIR, .* temporary files$"
+    with small_files(), pytest.raises(OutputError, match=told):
+        score_lists(evaluation, lists, ubm, output, settings, frames=frames)
