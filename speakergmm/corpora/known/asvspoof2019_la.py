@@ -34,6 +34,9 @@ PARTS = {
     "dev": (DEVELOPMENT, "ASVspoof2019.LA.cm.dev.trl.txt"),
     "eval": (EVALUATION, "ASVspoof2019.LA.cm.eval.trl.txt"),
 }
+TABLES = tuple(name for _, name in PARTS.values())
+AUDIO = {part: f"ASVspoof2019_LA_{part}" for part in PARTS}
+FOLDERS = (PROTOCOLS, *AUDIO.values())
 CLASSES = ClassSettings("condition", ("bonafide",), ("spoof",))
 
 
@@ -44,8 +47,8 @@ def scan(folder: Path) -> Scanned:
     notes: list[str] = []
     passed = Passed()
     for part, (split, name) in PARTS.items():
-        table = need(home / PROTOCOLS, name, "the list of the part's utterances")
-        audio = need(home, f"ASVspoof2019_LA_{part}", "the part's folder with its recordings")
+        table = need(home / PROTOCOLS, name, "the list of the part's utterances", TABLES)
+        audio = need(home, AUDIO[part], "the part's folder with its recordings", FOLDERS)
         places = {path.stem: path for path in recordings(folder, audio)}
         listed = {about.file: about for about in _read(table)}
         there = [about for file, about in listed.items() if file in places]
@@ -53,7 +56,7 @@ def scan(folder: Path) -> Scanned:
         if not there:
             raise ManifestError(
                 f"{audio}: none of the {counted(len(listed), 'recording')} of {name} is there, "
-                f"such as {next(iter(listed), '')}; expected ASVspoof2019_LA_{part}/flac/*.flac: "
+                f"such as {next(iter(listed), '')}; expected {AUDIO[part]}/flac/*.flac: "
                 "unpack that part"
             )
         for about in there:

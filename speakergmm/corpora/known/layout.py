@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,10 @@ SHOWN = 5
 # How alike two names are, from 0 to 1, for one to be a slip of the other.
 SLIP_LIKENESS = 0.6
 
+# Where a corpus is looked for that is not in the folder given: so far up, so far down, and in so
+# many folders.
+LEVELS_UP, LEVELS_DOWN, MAX_FOLDERS = 2, 3, 500
+
 
 def home_of(folder: Path, names: Sequence[str], parts: Sequence[str], layout: str) -> Path:
     """Find the folder that holds a part of a corpus, in what the user calls the corpus.
@@ -45,7 +51,8 @@ def home_of(folder: Path, names: Sequence[str], parts: Sequence[str], layout: st
     Raises
     ------
     ManifestError
-        When there is no such folder, or none of the parts; names those that are there instead.
+        When there is no such folder, or none of the parts; names the folder that holds them, or
+        what is there instead.
     """
     if not folder.is_dir():
         raise ManifestError(f"{folder}: no such folder; expected the corpus:\n{layout}")
@@ -57,13 +64,40 @@ def home_of(folder: Path, names: Sequence[str], parts: Sequence[str], layout: st
     place = max(own, key=lambda place: len(place.parts), default=folder)
     found = names_in(place)
     expected = " or ".join(repr(part) for part in parts)
-    raise ManifestError(
-        f"{place}: no {expected} in it{instead_of(parts, found)}; expected the corpus:\n{layout}"
-    )
+    there = slip_of(parts, found) or _elsewhere(folder, parts) or instead_of(parts, found)
+    raise ManifestError(f"{place}: no {expected} in it{there}; expected the corpus:\n{layout}")
 
 
-def need(folder: Path, part: str, what: str) -> Path:
+def _elsewhere(folder: Path, parts: Sequence[str]) -> str:
+    """Say which folder above or below has the parts; "" if none has."""
+    n_enough = min(2, len(parts))
+    above = folder.absolute().parents[:LEVELS_UP]
+    for place in (*(p for p in above if _n_there(p, parts) >= n_enough), *_below(folder, parts)):
+        return f", but in {place}: give that folder instead"
+    return ""
+
+
+def _n_there(place: Path, parts: Sequence[str]) -> int:
+    return len({*parts} & {*names_in(place)})
+
+
+def _below(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """Yield the folder below that has most of the parts, the nearest of equals."""
+    level = [folder]
+    looked_into: list[Path] = []
+    for _ in range(LEVELS_DOWN):
+        inside = (place / name for place in level for name in names_in(place))
+        level = list(islice(filter(os.path.isdir, inside), MAX_FOLDERS - len(looked_into)))
+        looked_into += level
+    best = max(looked_into, key=lambda place: _n_there(place, parts), default=folder)
+    if _n_there(best, parts):
+        yield best
+
+
+def need(folder: Path, part: str, what: str, others: Iterable[str] = ()) -> Path:
     """Give a file or folder that a corpus must have.
+
+    ``others`` are names that the corpus has too, so that none of them is taken for a slip.
 
     Raises
     ------
@@ -73,7 +107,9 @@ def need(folder: Path, part: str, what: str) -> Path:
     place = folder
     for name in PurePosixPath(part).parts:
         if not (place / name).exists():
-            there = instead_of([name], names_in(place))
+            found = names_in(place)
+            slip = slip_of([name], [other for other in found if other not in {*others}])
+            there = slip or instead_of([], found)
             raise ManifestError(f"{place / name}: missing{there}; expected {what}")
         place /= name
     return place

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from miniatures.asvspoof2019_la import build
 from miniatures.files import touch, write
@@ -38,7 +40,14 @@ def test_lists_are_what_the_protocol_promises(copy, given, tmp_path):
 
 def test_what_is_missing_is_named(copy):
     (copy / PROTOCOLS / PARTS["dev"][1]).unlink()
-    with pytest.raises(ManifestError, match=r"LA.cm.dev.trl.txt: missing, but 'ASVspoof2019"):
+    with pytest.raises(ManifestError, match=r"LA.cm.dev.trl.txt: missing \(ASVspoof2019"):
+        known_corpus("asvspoof2019_la").scan(copy)
+
+
+def test_another_part_is_not_taken_for_a_slip_of_the_missing_one(copy):
+    shutil.rmtree(copy / "ASVspoof2019_LA_dev")
+    there = "_LA_cm_protocols, ASVspoof2019_LA_eval, ASVspoof2019_LA_train there"
+    with pytest.raises(ManifestError, match=rf"LA_dev: missing \(ASVspoof2019{there}\); expected"):
         known_corpus("asvspoof2019_la").scan(copy)
 
 
