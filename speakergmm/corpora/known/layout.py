@@ -6,10 +6,10 @@ import difflib
 import os
 from collections import Counter
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from speakergmm.corpora.folders import recordings_below
+from speakergmm.corpora.folders import CONVERT, UNREAD_SUFFIXES, recordings_below
 from speakergmm.corpora.tables import read_text
 from speakergmm.errors import ManifestError
 from speakergmm.names import counted
@@ -17,12 +17,14 @@ from speakergmm.names import counted
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from speakergmm.corpora.manifests import Utterances
 
 # Names that are shown of many.
 SHOWN = 5
+
+# How a note begins on what is passed over, behind the number.
+LEFT_OUT = " left out: "
 
 # How alike two names are, from 0 to 1, for one to be a slip of the other.
 SLIP_LIKENESS = 0.6
@@ -186,6 +188,20 @@ def recordings(folder: Path, below: Path) -> list[Path]:
     return list(recordings_below(below, below.relative_to(folder)))
 
 
+def unread(folder: Path) -> Passed:
+    """Count what lies in a folder as recordings that are not read as they are, such as .m4a."""
+    passed = Passed()
+    for path in recordings_below(folder, Path(), UNREAD_SUFFIXES):
+        passed.add(f"not read as they are ({CONVERT})", path)
+    return passed
+
+
+def instead_of_recordings(folder: Path, passed: Passed) -> str:
+    """Say what there is, where there are no recordings of the corpus: the first that tells."""
+    told = (*passed.notes(), *unread(folder).notes())
+    return f"; {told[0]}" if told else ""
+
+
 class Passed:
     """Counts what is passed over in a copy, by reason, and says it in notes."""
 
@@ -201,7 +217,7 @@ class Passed:
     def notes(self) -> tuple[str, ...]:
         """Say how many, why, and which was the first."""
         return tuple(
-            f"{n:,} left out: {reason}, such as {self.examples[reason]}"
+            f"{n:,}{LEFT_OUT}{reason}, such as {self.examples[reason]}"
             for reason, n in self.reasons.items()
         )
 

@@ -75,6 +75,7 @@ def scan(folder: Path) -> Scanned:
             name, speaker, path, session_id=match["chapter"],
             sex=sexes.get(speaker, ""), condition=part_of[path].split("-")[1],
         )  # fmt: skip
+    parts = [part for part in parts if part in part_of.values()]
     notes = (*_missing(parts), *notes, *without_sex(utterances, table))
     return Scanned(utterances, (*notes, *passed.notes()))
 
@@ -108,7 +109,7 @@ def _missing(parts: list[str]) -> tuple[str, ...]:
     missing = [name for name in PARTS if name not in parts]
     kinds = [kind for kind in SPLITS if not any(name.startswith(kind) for name in parts)]
     drawn = f", so speakers are drawn: there is no {'-, no '.join(kinds)}- part" if kinds else ""
-    return (f"parts not there: {shortlist(missing)}{drawn}",) if missing else ()
+    return (f"parts not there, or empty: {shortlist(missing)}{drawn}",) if missing else ()
 
 
 def _sexes(table: Path) -> dict[str, str]:

@@ -7,15 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speakergmm.corpora.folders import (
-    CONVERT,
-    UNREAD_SUFFIXES,
-    recordings_below,
-    utterances_in_folder,
-)
+from speakergmm.corpora.folders import utterances_in_folder
 from speakergmm.corpora.known.corpus import KnownCorpus, KnownProtocol, Scanned
 from speakergmm.corpora.known.drawing import Scheme
-from speakergmm.corpora.known.layout import Passed
+from speakergmm.corpora.known.layout import unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,10 +31,7 @@ def scan(folder: Path) -> Scanned:
             path=utterance.path.relative_to(folder),
             session_id=utterance.session_id or Path(name).stem,
         )
-    passed = Passed()
-    for path in recordings_below(folder, Path(), UNREAD_SUFFIXES):
-        passed.add(f"not read as they are ({CONVERT})", path)
-    return Scanned(utterances, passed.notes())
+    return Scanned(utterances, unread(folder).notes())
 
 
 def _ids(paths: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm.config import check_whole
+from speakergmm.corpora.known.layout import LEFT_OUT, unread
 from speakergmm.corpora.lists import BACKGROUND, Lists, write_lists
 from speakergmm.errors import ManifestError, MissingError
 from speakergmm.names import counted
@@ -99,8 +100,11 @@ def prepare_corpus(
     progress.start(f"looking for recordings in {folder}")
     found, notes = corpus.scan(folder)
     if not found:
+        told = (*(note for note in notes if LEFT_OUT in note), *unread(folder).notes(), "")
+        there = f"; {told[0]}" if told[0] else ""
         raise ManifestError(
-            f"{folder}: no recordings of {corpus.title}; expected the corpus:\n{corpus.layout}"
+            f"{folder}: no recordings of {corpus.title}{there}; expected the corpus:\n"
+            f"{corpus.layout}"
         )
     progress.start("making lists")
     lists = chosen.make(found, folder, seed)
@@ -108,9 +112,12 @@ def prepare_corpus(
     progress.start("writing lists")
     made_by = {"corpus": corpus.name, "protocol": name, "seed": seed}
     write_lists(output, lists, made_by)
+    shortfall = _shortfall("utterance", len(found), corpus.n_utterances)
     whole = (
         _shortfall("speaker", _n_speakers(found), corpus.n_speakers),
-        _shortfall("utterance", len(found), corpus.n_utterances),
+        shortfall,
+        # They are looked for in a whole copy in vain.
+        *(unread(folder).notes() if shortfall else ()),
     )
     return Prepared(
         corpus.name,

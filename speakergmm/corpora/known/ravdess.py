@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from speakergmm.corpora.known.corpus import Archive, KnownCorpus, KnownProtocol, Scanned
 from speakergmm.corpora.known.drawing import Scheme
-from speakergmm.corpora.known.layout import Passed, named_as, recordings, shortlist
+from speakergmm.corpora.known.layout import (
+    Passed,
+    instead_of_recordings,
+    named_as,
+    recordings,
+    shortlist,
+)
 from speakergmm.corpora.lists import Lists, protocol_of
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.errors import ManifestError
@@ -54,7 +60,7 @@ def scan(folder: Path) -> Scanned:
             condition=EMOTIONS[match["emotion"]],
         )  # fmt: skip
     if not utterances:
-        there = f"; {passed.notes()[0]}" if passed.reasons else ""
+        there = instead_of_recordings(folder, passed)
         raise ManifestError(
             f"{folder}: no speech named as in RAVDESS{there}; expected the corpus:\n{LAYOUT}"
         )

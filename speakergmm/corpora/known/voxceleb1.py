@@ -30,6 +30,7 @@ from speakergmm.corpora.known.held_out import (
 )
 from speakergmm.corpora.known.layout import (
     Passed,
+    instead_of_recordings,
     lines_of,
     need,
     recordings,
@@ -233,8 +234,10 @@ def _original(utterances: Utterances, folder: Path, seed: int, *, protocol: str)
     others = {name: u for name, u in utterances.items() if name not in test}
     for part, members in (("test (id10270 to id10309)", test), ("dev (all others)", others)):
         if not members:
+            there = instead_of_recordings(folder, Passed())
             raise ManifestError(
-                f"{folder}: no recordings of VoxCeleb1-{part}; expected both parts:\n{LAYOUT}"
+                f"{folder}: no recordings of VoxCeleb1-{part}{there}; expected both parts:\n"
+                f"{LAYOUT}"
             )
     return _with_trials(test, others, folder, seed, protocol)
 

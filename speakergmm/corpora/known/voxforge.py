@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 
 from speakergmm.corpora.known.corpus import KnownCorpus, KnownProtocol, Scanned
 from speakergmm.corpora.known.drawing import Scheme
-from speakergmm.corpora.known.layout import Passed, read_loosely, recordings
+from speakergmm.corpora.known.layout import (
+    Passed,
+    instead_of_recordings,
+    read_loosely,
+    recordings,
+)
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.errors import ManifestError
 from speakergmm.names import counted
@@ -138,7 +143,7 @@ def _nothing_in(folder: Path, passed: Passed) -> str:
     elif any(folder.rglob("*.tgz")):
         there = "; the archives (.tgz) are not unpacked yet: unpack each in place"
     else:
-        there = ""
+        there = instead_of_recordings(folder, passed)
     return f"{folder}: no submissions{there}; expected the corpus:\n{LAYOUT}"
 
 

@@ -49,10 +49,21 @@ def test_speakers_are_drawn_where_a_kind_of_part_is_missing(copy, tmp_path):
         (7, 0, 0), (2, 12, 12), (3, 18, 36),
     ]  # fmt: skip
     assert prepared.notes[2] == (
-        "parts not there: train-clean-360, train-other-500, dev-clean, dev-other, so speakers are "
-        "drawn: there is no dev- part"
+        "parts not there, or empty: train-clean-360, train-other-500, dev-clean, dev-other, so "
+        "speakers are drawn: there is no dev- part"
     )
     check_lists(tmp_path / "lists", copy, prepared)
+
+
+def test_a_part_that_is_empty_counts_as_missing(copy, tmp_path):
+    for part in ("dev-clean", "dev-other"):
+        for path in sorted((copy / part).rglob("*.flac")):
+            path.rename(path.with_suffix(".m4a"))
+    prepared = prepare_corpus(known_corpus("librispeech"), copy, tmp_path / "lists")
+    unread, missing = prepared.notes[2:4]
+    assert unread.startswith("84 left out: not read as they are (convert them to .wav first")
+    expected = "parts not there, or empty: dev-clean, dev-other, so speakers are drawn: there is"
+    assert missing == f"{expected} no dev- part"
 
 
 def test_all_may_be_drawn(copy, tmp_path):

@@ -169,6 +169,28 @@ def test_voxceleb2_that_is_not_converted_is_named(copy):
         prepare(copy, "h")
 
 
+@pytest.mark.parametrize(
+    ("converted", "expected"),
+    [
+        ((), "no recordings of VoxCeleb1; "),
+        (DEV, r"no recordings of VoxCeleb1-test \(id10270 to id10309\); "),
+    ],
+)
+def test_voxceleb1_that_is_not_converted_is_named(tmp_path, converted, expected):
+    others = [name for name in (*DEV, *TEST) if name not in converted]
+    touch(tmp_path, [*recordings(converted), *recordings(others, ".m4a")])
+    write(tmp_path, "veri_test2.txt", TRIALS)
+    unread = rf"{expected}\d+ left out: not read as they are .*, such as \S+\.m4a; expected"
+    with pytest.raises(ManifestError, match=unread):
+        prepare_corpus(known_corpus("voxceleb1"), tmp_path, tmp_path / "lists")
+
+
+def test_folders_that_are_one_too_deep_are_said(tmp_path):
+    touch(tmp_path, [f"{A}/wav/{VIDEOS[0]}/00001.wav"])
+    with pytest.raises(ManifestError, match="VoxCeleb1; 1 left out: not SPEAKER/VIDEO/UTTERANCE"):
+        prepare_corpus(known_corpus("voxceleb1"), tmp_path, tmp_path / "lists")
+
+
 def test_the_list_of_openslr_is_the_original_one(copy):
     (copy / "veri_test2.txt").rename(copy / "voxceleb1_test_v2.txt")
     prepared = prepare(copy, "o_original")
