@@ -70,7 +70,8 @@ def scan(folder: Path) -> Scanned:
         )
     there = {utterance.speaker_id for utterance in utterances.values()}
     still = [speaker for speaker in _packed(wav) if speaker not in there]
-    if still and not utterances:
+    splits = {_split(utterance) for utterance in utterances.values()}
+    if still and splits != {*SPLITS.values()}:
         raise ManifestError(_still_packed(wav, still))
     if still:
         notes += (f"still packed: {counted(len(still), 'speaker')}, such as {still[0]}{PACKED}",)
@@ -85,7 +86,7 @@ def _packed(wav: Path) -> list[str]:
 def _still_packed(wav: Path, packed: Sequence[str]) -> str:
     return (
         f"{wav}: still packed: {counted(len(packed), 'speaker')}, such as {packed[0]}{PACKED}; "
-        f"expected train/{packed[0]}/...: unpack each in {wav} (tar xzf)"
+        f"expected train, dev or test/{packed[0]}/...: unpack each in {wav} (tar xzf)"
     )
 
 

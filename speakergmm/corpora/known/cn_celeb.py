@@ -2,11 +2,12 @@
 
 The evaluation lets each of 196 models meet each of 17,777 tests. The copy of 2021 (CN-Celeb_flac,
 997 speakers) and the one before (CN-Celeb, .wav, 1,000 speakers) have the same folders; the lists
-name .wav in both.
+name .wav in both. CN-Celeb2 (CN-Celeb2_flac) has speakers for training alone; it is not used here.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,12 @@ from speakergmm.corpora.known.layout import (
     recordings,
     shortlist,
 )
-from speakergmm.corpora.known.pair_lists import protocol_of_pairs, read_pair_list, single_pools
+from speakergmm.corpora.known.pair_lists import (
+    length_note,
+    protocol_of_pairs,
+    read_pair_list,
+    single_pools,
+)
 from speakergmm.corpora.lists import BACKGROUND, DEVELOPMENT, EVALUATION, Lists, in_splits
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.errors import ManifestError
@@ -40,7 +46,11 @@ LAYOUT = """\
 NAMES = ("CN-Celeb_flac", "CN-Celeb", "CN-Celeb_wav", "CN-Celeb1", "CN-Celeb1_flac", "cn-celeb")
 EXAMPLE = "id00800-enroll test/id00800-singing-01-005.wav 1"
 ENROLL_EXAMPLE = "id00800-enroll enroll/id00800-enroll.wav"
+SPEAKER = re.compile(r"id\d{5}")
+OTHER_CORPUS = "cn-celeb2"
+N_TRIALS = 196 * 17_777
 ENROLL_SESSION = "enroll"
+WHAT = "recordings of the evaluation, which CN-Celeb1 has and CN-Celeb2 has not"
 
 # A model of some 30 s from one session, as in the evaluation.
 DEVELOPMENT_SCHEME = Scheme(enroll=4, test=1, n_tests=20)
@@ -53,7 +63,7 @@ def scan(folder: Path) -> Scanned:
     utterances: dict[str, Utterance] = {}
     passed = Passed()
     for part in ("enroll", "test"):
-        for path in recordings(folder, need(home, f"eval/{part}", "recordings of the evaluation")):
+        for path in recordings(folder, need(home, f"eval/{part}", WHAT)):
             speaker, _, rest = path.stem.partition("-")
             _add(utterances, path.stem, speaker, rest, path, passed)
     tried = {utterance.speaker_id for utterance in utterances.values()}
@@ -67,7 +77,13 @@ def scan(folder: Path) -> Scanned:
                 passed.add("below data/, of speakers of the evaluation", path)
             else:
                 passed.add("below data/, of speakers who are not in dev.lst", path)
-    return Scanned(utterances, (*passed.notes(), *notes))
+    return Scanned(utterances, (*passed.notes(), *notes, *_not_used(folder)))
+
+
+def _not_used(folder: Path) -> tuple[str, ...]:
+    """Name the folders of CN-Celeb2, which many have beside."""
+    others = [name for name in names_in(folder) if name.lower().startswith(OTHER_CORPUS)]
+    return tuple(f"{name} is not used: the lists are of CN-Celeb1" for name in others)
 
 
 def _home(folder: Path) -> Path:
@@ -101,7 +117,7 @@ def _training_speakers(home: Path, data: Path, tried: set[str]) -> tuple[set[str
         return {*there} - tried, (note,)
     listed = []
     for number, line in lines_of(table):
-        if len(line.split()) != 1:
+        if SPEAKER.fullmatch(line) is None:
             raise ManifestError(f"{table}:{number}: {line!r}; expected a speaker, such as id00000")
         listed.append(line)
     missing = [speaker for speaker in listed if speaker not in there]
@@ -143,7 +159,8 @@ def make(utterances: Utterances, folder: Path, seed: int) -> Lists:
         **dict.fromkeys(tried, EVALUATION),
     }
     protocols = {DEVELOPMENT: development, EVALUATION: made.protocol}
-    return Lists(in_splits(utterances, splits), protocols, made.notes)
+    notes = (*length_note(pairs, N_TRIALS), *made.notes)
+    return Lists(in_splits(utterances, splits), protocols, notes)
 
 
 def _stem(listed: str) -> str:

@@ -251,6 +251,14 @@ def _trials(pairs: PairList, rows: NDArray[np.intp]) -> Trials:
     return Trials(models, tests, model, test, pairs.is_target[rows])
 
 
+def length_note(pairs: PairList, n_published: int) -> tuple[str, ...]:
+    """Say when a list has another number of trials than was published."""
+    if len(pairs) == n_published:
+        return ()
+    there = f"{pairs.path.name} has {len(pairs):,} trials"
+    return (f"{there}, where the published list has {n_published:,}",)
+
+
 def single_pools(utterances: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     """Make every utterance a model, or a test, of its own, under its id."""
     return {name: (name,) for name in utterances}

@@ -37,7 +37,12 @@ from speakergmm.corpora.known.layout import (
     shortlist,
     without_sex,
 )
-from speakergmm.corpora.known.pair_lists import protocol_of_pairs, read_pair_list, single_pools
+from speakergmm.corpora.known.pair_lists import (
+    length_note,
+    protocol_of_pairs,
+    read_pair_list,
+    single_pools,
+)
 from speakergmm.corpora.lists import BACKGROUND, DEVELOPMENT, EVALUATION, Lists, in_splits
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.errors import ManifestError
@@ -301,22 +306,20 @@ def _with_trials(
 def _official(utterances: Utterances, folder: Path, protocol: str) -> Made:
     files = _look_through(folder).files
     known = LISTS[protocol]
+    others = [name for other in LISTS.values() for name in other.names]
     place = next((files[name] for name in known.names if name in files), None)
     if place is None:
         what = (
             f"the official trials of protocol {protocol!r}: get them with `speakergmm corpus "
             "download voxceleb1 FOLDER --part trials`, or from the corpus's page"
         )
-        place = need(folder, known.names[0], what)
+        place = need(folder, known.names[0], what, others)
     pairs = read_pair_list(
         place, EXAMPLE, label_at=0, model_id_of=_utterance_id, test_id_of=_utterance_id
     )
     pools = single_pools(utterances)
     made = protocol_of_pairs(pairs, pools, pools, utterances)
-    if len(pairs) == known.n_trials:
-        return made
-    other = f"{place.name} has {len(pairs):,} trials, where the published list has "
-    return made._replace(notes=(f"{other}{known.n_trials:,}", *made.notes))
+    return made._replace(notes=(*length_note(pairs, known.n_trials), *made.notes))
 
 
 def _utterance_id(listed: str) -> str:

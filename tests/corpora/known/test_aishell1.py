@@ -72,6 +72,10 @@ def test_speakers_that_are_still_packed_are_named(copy, tmp_path_factory):
     with pytest.raises(ManifestError, match=r"still packed: 1 speaker, such .*: unpack each in"):
         known_corpus("aishell1").scan(other)
     (copy / "data_aishell/wav/dev").rename(copy / "dev")
+    (copy / "data_aishell/wav/dev").mkdir()
+    with pytest.raises(ManifestError, match=r"still packed: 1 speaker, such as S0916.tar.gz; exp"):
+        known_corpus("aishell1").scan(copy)
+    (copy / "data_aishell/wav/dev").rmdir()
     with pytest.raises(ManifestError, match=r"still packed: 2 speakers, such as S0002.tar.gz"):
         known_corpus("aishell1").scan(copy)
 

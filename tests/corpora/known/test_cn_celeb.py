@@ -33,7 +33,8 @@ def test_the_official_trials_and_development_from_speakers_for_training(copy):
     assert (development.target, development.nontarget) == (50, 200)
     protocols = check_lists(copy.parent / "lists", copy, prepared)
     assert {len(pool) for pool in protocols["development"].enrollment.values()} == {4}
-    whole, left_out = prepared.notes
+    whole, left_out, trials = prepared.notes
+    assert trials == "trials.lst has 180 trials, where the published list has 3,484,292"
     assert whole == "14 speakers, where the whole corpus has 997"
     assert left_out.startswith(
         "60 left out: below data/, of speakers of the evaluation, such as data/id00800/interview-01"
@@ -61,12 +62,12 @@ def test_without_the_list_of_speakers_those_not_tried_are_for_training(copy):
     (copy / "eval/lists/enroll.lst").unlink()
     prepared = prepare(copy)
     assert [c.speakers for c in prepared.splits] == [5, 5, 4]
-    assert prepared.notes[-1].startswith("dev/dev.lst is not there: who is not in the evaluation")
+    assert prepared.notes[-2].startswith("dev/dev.lst is not there: who is not in the evaluation")
 
 
 def test_speakers_that_are_not_there_are_noted(copy):
     write(copy, "dev/dev.lst", "\n".join([*DEV, "id00700"]))
-    assert prepare(copy).notes[-1] == "1 of the 11 speakers of dev.lst without recordings: id00700"
+    assert prepare(copy).notes[-2] == "1 of the 11 speakers of dev.lst without recordings: id00700"
 
 
 def test_speakers_that_the_list_does_not_name_are_left_out_and_said(copy):
@@ -101,6 +102,7 @@ def test_a_misnamed_part_is_named(copy, part, message):
 @pytest.mark.parametrize(
     ("table", "text", "message"),
     [
+        ("dev/dev.lst", "id00000\nid00", r"dev.lst:2: 'id00'; expected a speaker"),
         ("dev/dev.lst", "id00000\nid00001 x\n", r"dev.lst:2: 'id00001 x'; expected a speaker"),
         ("eval/lists/enroll.lst", "id00800\n", r"enroll.lst:1: 'id00800'; expected a line such"),
         ("eval/lists/trials.lst", "a b target\n", r"trials.lst:1: 'a b target'; expected a line"),
@@ -116,6 +118,14 @@ def test_another_folder_is_refused_with_the_layout(tmp_path):
     touch(tmp_path, ["evals/test/x.wav"])
     with pytest.raises(ManifestError, match=r"no 'eval' or 'data' in it, but 'evals': is it"):
         known_corpus("cn_celeb").scan(tmp_path)
+
+
+def test_cn_celeb2_is_said_to_be_of_no_use(copy):
+    touch(copy.parent, ["CN-Celeb2_flac/data/id10000/singing-01-001.flac"])
+    notes = known_corpus("cn_celeb").scan(copy.parent).notes
+    assert notes[-1] == "CN-Celeb2_flac is not used: the lists are of CN-Celeb1"
+    with pytest.raises(ManifestError, match=r"CN-Celeb1 has and CN-Celeb2 has not"):
+        known_corpus("cn_celeb").scan(copy.parent / "CN-Celeb2_flac")
 
 
 def test_too_few_speakers_for_training_are_named(copy):

@@ -204,7 +204,11 @@ def test_the_list_of_openslr_is_the_original_one(copy):
 def test_a_missing_list_is_named_with_how_to_get_it(copy):
     with pytest.raises(ManifestError, match=r"veri_test.txt: missing.*--part trials"):
         prepare(copy, "o_original")
-    (copy / "veri_test2.txt").rename(copy / "veri_tests2.txt")
+    # The list of another protocol is no slip.
+    (copy / "veri_test2.txt").rename(copy / "veri_test.txt")
+    with pytest.raises(ManifestError, match=r"veri_test2.txt: missing \(veri_test.txt, "):
+        prepare(copy)
+    (copy / "veri_test.txt").rename(copy / "veri_tests2.txt")
     with pytest.raises(ManifestError, match=r"veri_test2.txt: missing, but 'veri_tests2.txt'"):
         prepare(copy)
 
