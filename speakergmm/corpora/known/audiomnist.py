@@ -57,8 +57,9 @@ def _misplaced(path: Path, match: re.Match[str]) -> str:
 
 
 def _sexes(table: Path) -> dict[str, str]:
+    text = read_text(table)
     try:
-        entries = json.loads(read_text(table))
+        entries = json.loads(text)
         return {name: SEXES.get(entry["gender"], "") for name, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ManifestError(

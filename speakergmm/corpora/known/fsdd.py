@@ -57,10 +57,11 @@ def scan(folder: Path) -> Scanned:
 
 def _sexes(table: Path) -> dict[str, str]:
     """Read the table of speakers, which is a Python dictionary; it is not executed."""
+    text = read_text(table)
     try:
         (entries,) = (
             ast.literal_eval(line.value)
-            for line in ast.parse(read_text(table)).body
+            for line in ast.parse(text).body
             if isinstance(line, ast.Assign)
         )
         return {name: SEXES.get(entry["gender"], "") for name, entry in entries.items()}

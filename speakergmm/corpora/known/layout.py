@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from speakergmm.corpora.folders import CONVERT, UNREAD_SUFFIXES, recordings_below
+from speakergmm.corpora.manifests import AUDIO_SUFFIXES
 from speakergmm.corpora.tables import read_text
 from speakergmm.errors import ManifestError
 from speakergmm.names import counted
@@ -189,11 +190,25 @@ def recordings(folder: Path, below: Path) -> list[Path]:
 
 
 def unread(folder: Path) -> Passed:
-    """Count what lies in a folder as recordings that are not read as they are, such as .m4a."""
+    """Count what may hold recordings and cannot be read: .m4a, folders, links that lead nowhere."""
     passed = Passed()
-    for path in recordings_below(folder, Path(), UNREAD_SUFFIXES):
-        passed.add(f"not read as they are ({CONVERT})", path)
+    suffixes = (*AUDIO_SUFFIXES, *UNREAD_SUFFIXES)
+    for path in recordings_below(folder, Path(), suffixes, even_unreadable=True):
+        name = path.name.lower()
+        if not name.endswith(suffixes):
+            passed.add("folders that cannot be read", path)
+        elif name.endswith(UNREAD_SUFFIXES):
+            passed.add(f"not read as they are ({CONVERT})", path)
+        elif not _is_file(folder / path):
+            passed.add("links that lead nowhere", path)
     return passed
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:
+        return False
 
 
 def instead_of_recordings(folder: Path, passed: Passed) -> str:

@@ -14,7 +14,7 @@ from speakergmm.names import counted
 from speakergmm.progress import SILENT
 
 if TYPE_CHECKING:
-    from speakergmm.corpora.known.corpus import KnownCorpus, KnownProtocol
+    from speakergmm.corpora.known.corpus import KnownCorpus, KnownProtocol, Scanned
     from speakergmm.corpora.manifests import Utterances
     from speakergmm.progress import Progress
 
@@ -98,7 +98,7 @@ def prepare_corpus(
     folder, output = Path(folder), Path(output)
     name, chosen = protocol_named(corpus, protocol)
     progress.start(f"looking for recordings in {folder}")
-    found, notes = corpus.scan(folder)
+    found, notes = _scan(corpus, folder)
     if not found:
         told = (*(note for note in notes if LEFT_OUT in note), *unread(folder).notes(), "")
         there = f"; {told[0]}" if told[0] else ""
@@ -112,13 +112,13 @@ def prepare_corpus(
     progress.start("writing lists")
     made_by = {"corpus": corpus.name, "protocol": name, "seed": seed}
     write_lists(output, lists, made_by)
-    shortfall = _shortfall("utterance", len(found), corpus.n_utterances)
     whole = (
         _shortfall("speaker", _n_speakers(found), corpus.n_speakers),
-        shortfall,
-        # They are looked for in a whole copy in vain.
-        *(unread(folder).notes() if shortfall else ()),
+        _shortfall("utterance", len(found), corpus.n_utterances),
     )
+    # In a copy that is known to be whole they are looked for in vain.
+    is_whole = corpus.n_utterances == len(found)
+    lost = () if is_whole else tuple(n for n in unread(folder).notes() if n not in notes)
     return Prepared(
         corpus.name,
         name,
@@ -126,8 +126,19 @@ def prepare_corpus(
         _n_speakers(lists.utterances),
         len(lists.utterances),
         count_splits(lists),
-        (*filter(None, whole), *notes, *lists.notes, *_unused(lists)),
+        (*filter(None, whole), *lost, *notes, *lists.notes, *_unused(lists)),
     )
+
+
+def _scan(corpus: KnownCorpus, folder: Path) -> Scanned:
+    """Find the utterances, unless the folder cannot be looked into."""
+    try:
+        return corpus.scan(folder)
+    except PermissionError as error:
+        raise ManifestError(
+            f"{error.filename or folder}: cannot be read ({error.strerror}); expected a copy of "
+            f"{corpus.title} that you may read"
+        ) from None
 
 
 def _refuse_shared(folder: Path, lists: Lists) -> None:
