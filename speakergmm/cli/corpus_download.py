@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -188,7 +189,7 @@ def _print_result(corpus: KnownCorpus, folder: Path, done: Sequence[Downloaded])
     tops = {path for one in done for path in one.contents}
     only = next(iter(tops)) if len(tops) == 1 else folder
     place = only if only.is_dir() else folder
-    prepare = f"speakergmm corpus prepare {corpus.name} {place} --output lists"
+    prepare = f"speakergmm corpus prepare {corpus.name} {shlex.quote(str(place))} --output lists"
     if corpus.to_be_had == LISTS_ONLY:
         click.echo(f"These are lists, without the recordings. To be had: {corpus.how_to_get}.")
         prepare = f"with the recordings in {place}, {prepare}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -82,9 +83,7 @@ def prepare(
     print_table(header, rows)
     for note in prepared.notes:
         click.echo(visible(f"note: {note}"))
+    utterances, audio = (shlex.quote(str(path)) for path in (output / "utterances.csv", folder))
     click.echo(
-        visible(
-            f"Lists: {output}; next: speakergmm corpus validate {output / 'utterances.csv'} "
-            f"--audio {folder}"
-        )
+        visible(f"Lists: {output}; next: speakergmm corpus validate {utterances} --audio {audio}")
     )

@@ -26,6 +26,7 @@ def reason_of(error: BaseException) -> str:
         (ssl.SSLError, "its certificate or encryption is not accepted"),
         ((requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError), "no answer in time"),
         (requests.TooManyRedirects, "it redirects without end"),
+        (requests.exceptions.InvalidSchema, "it redirects to what is not http or https"),
         ((http.client.IncompleteRead, ConnectionError), "the connection was closed"),
         (http.client.HTTPException, "its answer is not that of a web server"),
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shlex
 import shutil
 import sys
 import zipfile
@@ -58,6 +59,12 @@ def tiny(server, knows):
         Archive(f"{server.url}/one.zip", "first", len(content), f"md5:{digest}"),
         Archive(f"{server.url}/two.zip", "second", about_bytes=2_000),
     )
+
+
+def test_the_next_command_can_be_pasted(cli, tiny, tmp_path):
+    answer = cli("corpus", "download", "tiny", tmp_path / "my corpora")
+    command = shlex.split(answer.out.splitlines()[-1])
+    assert command[4:] == ["tiny", str(tmp_path / "my corpora" / "Tiny"), "--output", "lists"]
 
 
 def test_the_licence_and_the_size_come_first_and_the_next_command_last(cli, server, tiny, tmp_path):

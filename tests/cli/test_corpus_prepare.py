@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 
 import pytest
@@ -42,6 +43,15 @@ def test_counts_are_told(cli, voices, tmp_path):
         cli("corpus", "prepare", "folders", voices, "--output", tmp_path / "lists", "--json").out
     )
     assert [split["speakers"] for split in told["splits"]] == [6, 2, 4]
+
+
+def test_the_next_command_can_be_pasted(cli, voices, tmp_path):
+    folder, output = voices.rename(tmp_path / "our voices"), tmp_path / "new lists"
+    (*_, last) = cli("corpus", "prepare", "folders", folder, "--output", output).out.splitlines()
+    command = shlex.split(last.partition("next: speakergmm ")[2])
+    assert command == [
+        "corpus", "validate", str(output / "utterances.csv"), "--audio", str(folder),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("output", ["", "lists", "speaker00", "speaker00/0"])

@@ -691,6 +691,15 @@ def test_what_is_no_mirror_is_said(server, tmp_path, mirror, expected):
         with_archives(known_corpus("voxforge"), mirror)
 
 
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://127.0.0.1/x.bin"])
+def test_a_redirection_out_of_the_web_is_not_followed(server, tmp_path, address):
+    server.redirects["x.bin"] = address
+    expected = r"cannot be reached \(it redirects to what is not http or https\); check"
+    with pytest.raises(DownloadError, match=expected):
+        fetch_archive(archive_at(server), tmp_path)
+    assert names(tmp_path) == []
+
+
 def test_a_redirection_to_an_address_that_cannot_be_is_one_line(server, tmp_path):
     server.redirects["x.bin"] = "http://a..b/x.bin"
     with pytest.raises(DownloadError, match=r"cannot be reached \(Failed to parse: .*\); check"):
