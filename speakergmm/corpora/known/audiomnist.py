@@ -1,4 +1,9 @@
-"""AudioMNIST (Becker et al. 2018): ten digits, fifty times each, of sixty speakers."""
+"""AudioMNIST (Becker et al. 2018): ten digits, fifty times each, of sixty speakers.
+
+The authors tell of about 9.5 hours. The recordings cannot be so long: none has more than 47,998
+samples at 48 kHz (to which MONSTER, monster-monash/AudioMNIST, pads them), and 30,000 of these are
+8.3 hours. The 5.3 given here are an estimate, of takes of some 0.64 s.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,10 @@
 The evaluation lets each of 196 models meet each of 17,777 tests. The copy of 2021 (CN-Celeb_flac,
 997 speakers) and the one before (CN-Celeb, .wav, 1,000 speakers) have the same folders; the lists
 name .wav in both. CN-Celeb2 (CN-Celeb2_flac) has speakers for training alone; it is not used here.
+
+Those who counted the copy of 2021 found 126,532 recordings of 997 speakers below data/, 107,953 of
+them of the 797 for training, 196 that enroll and 17,777 tests of 200 speakers, 17,755 target and
+3,466,537 nontarget trials. Of the hours no public source could be checked.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """LibriSpeech (Panayotov et al. 2015): chapters of audio books, read by 2,484 volunteers.
 
-Speakers and hours are those of the paper; sizes and SHA-256 of the archives those of TensorFlow
+Speakers and hours are those of the paper, utterances as the Montreal Forced Aligner counts them
+(mfa-models, LibriSpeech English); sizes and SHA-256 of the archives those of TensorFlow
 Datasets and torchaudio.
 """
 

@@ -1,7 +1,8 @@
 """Speech Commands v0.02 (Warden 2018): one-second words, whole and its test set.
 
 Sizes and SHA-256 of the archives are those of TensorFlow Datasets, counts and the rule that a
-speaker is in one part alone those of the paper and of the README.
+speaker is in one part alone those of the paper and of the README. The hours take every recording
+for the full second that it may last, as nearly all do.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 Both versions: 0.92 has two microphones and pauses trimmed, 0.80 the first microphone alone. Counts
 and size of 0.92 are those of TensorFlow Datasets, its SHA-256 that of torchaudio; two speakers
-(p280, p315) lack the second microphone.
+(p280, p315) lack the second microphone. The hours are an estimate, 41 a microphone: none are
+published, and those of others (some 44, of the first microphone) are mostly of version 0.80, of
+which the pauses are not trimmed.
 """
 
 from __future__ import annotations
