@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speakergmm.corpora.folders import recordings_below
 from speakergmm.corpora.known.layout import need
 from speakergmm.corpora.known.nist_tables import (
     NOT_SCORED,
@@ -23,6 +22,7 @@ from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LAYOUT = """\
   up to SRE10:
@@ -96,13 +96,10 @@ def trial_sets_in(folder: Path) -> list[TrialSet]:
 
 
 def _tables(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            # Faces are tried as well from SRE19 on.
-            lower = name.lower()
-            if lower.endswith(TABLES) and not lower.startswith(".") and "visual" not in lower:
-                yield Path(place) / name
+    for path in recordings_below(folder, suffixes=TABLES):
+        # Faces are tried as well from SRE19 on.
+        if "visual" not in path.name.lower():
+            yield path
 
 
 def _read_earlier(found: TrialSet) -> Evaluation:
@@ -139,7 +136,8 @@ def _read_later(found: TrialSet) -> Evaluation:
         for t in beside
         if (end := ENROLLMENT.search(t.name.lower())) and t.name.lower()[: end.start()] == name
     ]
-    table = lists[0] if lists else need(place, f"{name}_enrollment.tsv", "the models")
+    keys = [table.name for table in beside if "_key." in table.name.lower()]
+    table = lists[0] if lists else need(place, f"{name}_enrollment.tsv", "the models", keys)
     models, key = read_enrollment(table), read_tsv_key(found.key)
     evaluation = Evaluation(
         name, found.key, models, key.pairs, key.segments, sexes=key.sexes, notes=key.notes

@@ -281,6 +281,18 @@ def test_a_missing_column_or_table_is_named(sre16):
         known_corpus("nist").scan(sre16)
 
 
+def test_no_key_is_taken_for_a_slip_of_the_models(sre16):
+    (sre16 / "sre16_eval/docs/sre16_eval_enrollment.tsv").unlink()
+    with pytest.raises(ManifestError, match=r"sre16_eval_enrollment.tsv: missing \(sre16_eval_seg"):
+        known_corpus("nist").scan(sre16)
+
+
+def test_a_link_that_leads_back_is_not_followed(sre10):
+    found = known_corpus("nist").scan(sre10)
+    (sre10 / "again").symlink_to(sre10)
+    assert known_corpus("nist").scan(sre10).notes == found.notes
+
+
 def test_missing_keys_and_lists_are_named(sre10):
     (sre10 / "train/core.trn").rename(sre10 / "train/core.txt")
     with pytest.raises(ManifestError, match=r"no list of models \(\*.trn\) for core-core.trialkey"):
