@@ -96,7 +96,8 @@ def _warnings(name: str, levels: Levels) -> Iterator[Finding]:
     swing_db = 20 * math.log10(max(levels.swing, 1e-30))
     if swing_db < QUIET_DBFS:
         # What is left are some steps of quantization, which would look clipped as well.
-        yield Finding("quiet", f"{name}: its loudest sample is at {swing_db:.0f} dBFS")
+        loudest = f"its loudest sample is at {swing_db:.0f} dBFS"
+        yield Finding("quiet", f"{name}: {loudest if levels.swing else 'it is one sample'}")
         return
     if levels.clipped_share >= CLIPPED_SHARE:
         yield Finding("clipped", f"{name}: {levels.clipped_share:.2%} of the samples")

@@ -228,6 +228,12 @@ def test_utterances_beyond_the_end_are_found_by_what_was_decoded(tmp_path):
     ]
 
 
+def test_a_single_sample_has_no_level(tmp_path):
+    path = write(tmp_path / "one.wav", np.array([0.5]))
+    (finding,) = check_recordings([path]).recordings[0].findings
+    assert finding == ("quiet", f"{path}: it is one sample")
+
+
 def test_what_is_quiet_clipped_or_has_an_offset_can_be_used(tmp_path):
     speech = voice()
     made = {
