@@ -97,6 +97,9 @@ def unpack_listing(
                 f"{archive}: holds no files; expected those of a corpus: move it away, and get it "
                 "again, or from elsewhere"
             )
+        if (beside / STATE_FOLDER).exists():
+            # Else it could say of other archives that they are unpacked.
+            raise _outside(archive, STATE_FOLDER)
         for inner in sorted(filter(is_packed, beside.rglob("*"))):
             if inner.is_file():
                 _extract(inner, inner.parent, SILENT)
@@ -165,7 +168,7 @@ def _extract_zip(archive: Path, place: Path) -> Iterator[int]:
     """Yield how many bytes of the archive are done."""
     with zipfile.ZipFile(archive) as packed:
         members = packed.infolist()
-        check_space(place, sum(member.file_size for member in members), "unpacking it")
+        _check_room(archive, place, sum(member.file_size for member in members))
         for member in members:
             if _leaves(member.filename):
                 raise _outside(archive, member.filename)
@@ -186,13 +189,20 @@ def _extract_tar(archive: Path, place: Path) -> Iterator[int]:
             "by hand"
         )
     # Sound that is packed hardly becomes larger, and how large is only known at the end.
-    check_space(place, archive.stat().st_size, "unpacking it")
+    _check_room(archive, place, archive.stat().st_size)
     with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:*") as packed:
         for member in packed:
             # A bomb of some kilobytes is seen before it has filled the disk.
-            check_space(place, member.size, "unpacking it")
+            _check_room(archive, place, member.size, of=member.name)
             packed.extract(member, place, filter="data")
             yield file.tell()
+
+
+def _check_room(archive: Path, place: Path, n_bytes: int, *, of: str = "") -> None:
+    """Refuse what would fill the disk; said is the folder that it is for, not where it is made."""
+    above = [folder.parent for folder in place.parents if folder.name == STATE_FOLDER]
+    what = f"{shortened(of, MOST_OF_A_NAME)} of {archive.name}" if of else archive.name
+    check_space(above[0] if above else place, n_bytes, f"unpacking {what}")
 
 
 def _leaves(name: str) -> bool:

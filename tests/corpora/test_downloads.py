@@ -983,7 +983,9 @@ def test_what_does_not_fit_is_not_begun(tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(PACKED[name])
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
-    with pytest.raises(DownloadError, match=r"unpacking it needs .* kB, and 1.0 kB are free"):
+    with pytest.raises(
+        DownloadError, match=rf"{tmp_path}/to: unpacking {name} needs .* kB, and 1.0 kB"
+    ):
         unpack(tmp_path / name, tmp_path / "to")
 
 
@@ -991,9 +993,21 @@ def test_a_file_that_says_to_be_larger_than_the_disk_is_not_begun(tmp_path):
     bomb = tarfile.TarInfo("Tiny/bomb.wav")
     bomb.size = 1 << 60
     (tmp_path / "t.tgz").write_bytes(packed_tar({"Tiny/1.wav": b"1", "Tiny/bomb.wav": bomb}))
-    with pytest.raises(DownloadError, match=r"unpacking it needs .* TB, and .* are free"):
+    with pytest.raises(DownloadError, match=r"to: unpacking Tiny/bomb.wav of t.tgz needs .* TB"):
         unpack(tmp_path / "t.tgz", tmp_path / "to")
     assert names(tmp_path / "to") == []
+
+
+@pytest.mark.parametrize("name", ["t.zip", "t.tar"])
+def test_an_archive_cannot_say_that_others_are_unpacked(tmp_path, name):
+    pack = packed_zip if name == "t.zip" else packed_tar
+    content = pack({".speakergmm/other.tgz.unpacked": b"{}", "Tiny/1.wav": b"1"})
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        DownloadError, match=r"holds '\.speakergmm', which would be written outside"
+    ):
+        unpack(tmp_path / name, tmp_path / "to")
+    assert files_in(tmp_path / "to") == {}
 
 
 def test_a_disk_that_fills_up_while_unpacking_leaves_nothing(tmp_path, monkeypatch):
