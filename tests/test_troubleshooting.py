@@ -31,6 +31,7 @@ PASSED_ON = {
     "corpora/classes.py read_class_split: f'{path}: {error}'": "names the list",
     "corpora/formats/lhotse.py _read_recordings: str(problem)": "noted where it is raised",
     "corpora/formats/lhotse.py read_lhotse: str(problem)": "noted where it is raised",
+    "corpora/known/preparing.py _make: f'{folder}: {error}'": "names the copy",
     "corpora/manifests.py read_utterances: f'utterance {utterance_id}: {error}'": "names it",
     "corpora/tables.py add_all: text(i)": "noted where it is called",
     "corpora/tables.py raise_not_csv: error": "for type checkers alone: a problem was noted",

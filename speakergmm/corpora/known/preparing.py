@@ -107,7 +107,7 @@ def prepare_corpus(
             f"{corpus.layout}"
         )
     progress.start("making lists")
-    lists = chosen.make(found, folder, seed)
+    lists = _make(chosen, found, folder, seed)
     _refuse_shared(folder, lists)
     progress.start("writing lists")
     made_by = {"corpus": corpus.name, "protocol": name, "seed": seed}
@@ -139,6 +139,16 @@ def _scan(corpus: KnownCorpus, folder: Path) -> Scanned:
             f"{error.filename or folder}: cannot be read ({error.strerror}); expected a copy of "
             f"{corpus.title} that you may read"
         ) from None
+
+
+def _make(chosen: KnownProtocol, found: Utterances, folder: Path, seed: int) -> Lists:
+    """Make the lists; what is said against it names the copy, also where a lot knows of none."""
+    try:
+        return chosen.make(found, folder, seed)
+    except ManifestError as error:
+        if str(folder) in str(error):
+            raise
+        raise ManifestError(f"{folder}: {error}") from None
 
 
 def _refuse_shared(folder: Path, lists: Lists) -> None:

@@ -84,8 +84,9 @@ def _missing_sexes(utterances: Utterances, home: Path) -> tuple[str, ...]:
     there = {utterance.sex for utterance in utterances.values()}
     below = next((home / name for name in ("sph", "wav") if (home / name).is_dir()), home)
     others = [name for name in names_in(below) if name not in SEX_FOLDERS.values()]
+    inside = "" if below == home else f"{below.name}/"
     return tuple(
-        f"no recordings of {'men' if sex == 'm' else 'women'}: none below {folder}/"
+        f"no recordings of {'men' if sex == 'm' else 'women'}: none below {inside}{folder}/"
         f"{slip_of([folder], others)}"
         for sex, folder in SEX_FOLDERS.items()
         if there and sex not in there
@@ -109,9 +110,10 @@ class OneSentence:
         chosen = {name: u for name, u in utterances.items() if u.sex in self.sexes}
         splits = {u.speaker_id: _split(u.speaker_id) or "" for u in chosen.values()}
         if BACKGROUND not in splits.values():
+            last = SPLITS[BACKGROUND]
+            expected = " and ".join(f"{sex}001 to {sex}{last[sex]:03d}" for sex in self.sexes)
             raise ManifestError(
-                f"{folder}: no speakers for the background model; expected m001 to m050 and f001 "
-                f"to f047:\n{LAYOUT}"
+                f"{folder}: no speakers for the background model; expected {expected}:\n{LAYOUT}"
             )
         protocols = {
             split: _protocol(

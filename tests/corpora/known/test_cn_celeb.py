@@ -130,7 +130,7 @@ def test_cn_celeb2_is_said_to_be_of_no_use(copy):
 
 def test_too_few_speakers_for_training_are_named(copy):
     write(copy, "dev/dev.lst", "\n".join(DEV[:3]))
-    with pytest.raises(ManifestError, match=r"3 speakers besides those .*; expected 4 or more"):
+    with pytest.raises(ManifestError, match=rf"{copy}: 3 speakers besides those .*; expected 4"):
         prepare(copy)
 
 

@@ -60,7 +60,7 @@ def test_a_folder_of_nothing_else_says_what_is_there(tmp_path):
 
 
 LACKING = (
-    r"^0 speakers for development; expected 2 or more\. Of 2 speakers 2 have 1 utterance for a "
+    r": 0 speakers for development; expected 2 or more\. Of 2 speakers 2 have 1 utterance for a "
     r"model and 1 for a test in another session, which at least 5 must have: is the copy whole"
 )
 NO_OTHERS = r"none of the 4 speakers is left for the background model; expected 5 speakers or"

@@ -92,14 +92,17 @@ def test_a_copy_of_one_sex_says_so(copy, name, there):
         place.unlink()
     (copy / "sph/female").rename(copy / "sph" / name)
     (note,) = known_corpus("rsr2015").scan(copy).notes
-    assert note == f"no recordings of women: none below female/{there}"
+    assert note == f"no recordings of women: none below sph/female/{there}"
 
 
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ("background", "no speakers for the background model; expected m001 to m050 and f001"),
-        ("development", r"0 trials for development, 0 of them target; expected two speakers of"),
+        ("background", "no speakers for the background model; expected f001 to f047 and m001"),
+        (
+            "development",
+            r"RSR2015\S*: 0 trials for development, 0 of them target; expected two speakers of",
+        ),
     ],
 )
 def test_missing_speakers_are_named(copy, split, message):
@@ -108,6 +111,14 @@ def test_missing_speakers_are_named(copy, split, message):
             place.unlink()
     with pytest.raises(ManifestError, match=message):
         prepare(copy)
+
+
+def test_speakers_of_the_wanted_sex_that_are_missing_are_named(copy, tmp_path):
+    for place in (copy / "sph/male").rglob("*.sph"):
+        place.unlink()
+    message = "no speakers for the background model; expected m001 to m050:"
+    with pytest.raises(ManifestError, match=message):
+        prepare_corpus(known_corpus("rsr2015"), copy, tmp_path, protocol="part1_male")
 
 
 def test_another_folder_is_refused_with_the_layout(tmp_path):
