@@ -22,12 +22,13 @@ This page is written by `docs/list_corpora.py` from what the program knows; `spe
 list NAME` says the same of one. How they are got and checked:
 [getting-corpora.md](getting-corpora.md); as experiments: [recipes](../recipes/README.md).
 
-`speakergmm corpus prepare NAME FOLDER --output lists` finds speakers, sessions and sexes from
-names and tables, opens no recording, and writes lists without a speaker in two splits. FOLDER is
-the corpus, or the folder above it. **By lot** means: in the order of the SHA-256 of `"SEED:ID"`,
-the same on every machine; a speaker or a recording that is missing from a copy moves nothing else.
-Sexes are spread evenly over the splits, where they are known. A model meets every test of its
-split, unless the trials are official. What was left out of a copy, and why, is said in notes.
+`speakergmm corpus prepare NAME FOLDER --output lists` finds speakers, sessions and sexes from names
+and tables, opens no recording, and writes lists without a speaker in two splits. FOLDER is the
+corpus, or the folder above it; where it lies deeper or is misnamed, the error says so. **By lot**
+means: in the order of the SHA-256 of `"SEED:ID"`, the same on every machine; a speaker or a
+recording that is missing from a copy moves nothing else. Sexes are spread evenly over the splits,
+where they are known. A model meets every test of its split, unless the trials are official. What
+was left out of a copy, or cannot be read, is said in notes.
 """
 
 

@@ -252,6 +252,11 @@ class Transfer:
             raise _CutOffError(said, wait_asked_for(response.headers.get("Retry-After", "")))
         if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             raise DownloadError(f"{url}: {said}; {self._by_hand()}")
+        if self.archive.digest is None and not _is_as_safe(response.url, url):
+            raise DownloadError(
+                f"{url}: redirects to {response.url}, which is not encrypted, and no hash is "
+                f"published that could tell the file from another; {self._by_hand()}"
+            )
         kind = response.headers.get("Content-Type", "")
         if kind.startswith("text/html") and not self.archive.name.endswith((".html", ".htm")):
             raise DownloadError(
@@ -309,6 +314,10 @@ class Transfer:
             f"get {self.archive.name} from {self.archive.url} with a browser, put it into "
             f"{self.part.parent}, and run the same command again"
         )
+
+
+def _is_as_safe(there: str, url: str) -> bool:
+    return there.startswith("https:") or not url.startswith("https:")
 
 
 def _total(response: Any, start: int) -> int | None:

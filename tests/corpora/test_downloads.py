@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from file_server import FileServer, serving
 
 from speakergmm.corpora import downloads, transfer, unpacking
@@ -698,6 +699,20 @@ def test_a_redirection_out_of_the_web_is_not_followed(server, tmp_path, address)
     with pytest.raises(DownloadError, match=expected):
         fetch_archive(archive_at(server), tmp_path)
     assert names(tmp_path) == []
+
+
+def test_a_file_without_hash_is_not_taken_from_where_anybody_could_change_it(
+    server, tmp_path, monkeypatch
+):
+    get = requests.get
+    monkeypatch.setattr(requests, "get", lambda url, **o: get(url.replace("https", "http"), **o))
+    secure = server.url.replace("http", "https")
+    expected = rf"{secure}/x.bin: redirects to {server.url}/x.bin, which is not encrypted, and no"
+    with pytest.raises(DownloadError, match=expected):
+        fetch_archive(Archive(f"{secure}/x.bin", "all"), tmp_path)
+    assert names(tmp_path) == []
+    archive = Archive(f"{secure}/x.bin", "all", digest=f"sha256:{SHA256}")
+    assert fetch_archive(archive, tmp_path).read_bytes() == CONTENT
 
 
 def test_a_redirection_to_an_address_that_cannot_be_is_one_line(server, tmp_path):
