@@ -31,7 +31,7 @@ from speakergmm.corpora.downloads import (
     fetch_archive,
     unpack,
 )
-from speakergmm.corpora.known import known_corpus
+from speakergmm.corpora.known import CORPORA, known_corpus
 from speakergmm.corpora.known.corpus import Archive, KnownCorpus
 from speakergmm.corpora.listed_archives import with_archives
 from speakergmm.errors import DownloadError, MissingError, OutputError
@@ -1241,6 +1241,14 @@ def test_two_runs_into_one_folder_are_kept_apart(server, tiny, tmp_path, monkeyp
     monkeypatch.setattr(downloads, "fetch_unlocked", lambda *args: download_corpus(tiny, tmp_path))
     with pytest.raises(OutputError, match="another run works here"):
         download_corpus(tiny, tmp_path)
+
+
+def test_every_archive_has_the_name_of_one():
+    archives = [archive for corpus in CORPORA.values() for archive in corpus.archives]
+    assert len(archives) > 20
+    assert not [
+        a.url for a in archives if not a.name.endswith((".zip", ".tgz", ".gz", ".txt", ".csv"))
+    ]
 
 
 def test_of_a_licensed_corpus_it_is_said_what_to_get_and_where():

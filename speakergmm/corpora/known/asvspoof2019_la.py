@@ -125,12 +125,15 @@ ASVSPOOF2019_LA = KnownCorpus(
         )
     },
     archives=(
-        # Size and MD5 as Edinburgh DataShare tells them, quoted alike by many who fetched it.
+        # Size and MD5 as Edinburgh DataShare tells them, quoted alike by many who fetched it; of
+        # late from this address (see vctk.py).
         Archive(
-            "https://datashare.ed.ac.uk/bitstream/handle/10283/3336/LA.zip",
+            "https://datashare.ed.ac.uk/server/api/core/bitstreams/"
+            "a9f87c35-f055-4015-80e2-2fdff0d46269/content",
             "la",
             7_640_952_520,
             "md5:30c98f11d8b2bc21f2c257bfd78bb5c5",
+            file="LA.zip",
         ),
     ),
 )

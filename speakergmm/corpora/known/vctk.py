@@ -179,11 +179,15 @@ VCTK = KnownCorpus(
         ),
     },
     archives=(
+        # The server's earlier address, .../bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip, does
+        # not give the file itself any more, as some tell who fetch it; all use this one by now.
         Archive(
-            "https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip",
+            "https://datashare.ed.ac.uk/server/api/core/bitstreams/"
+            "535f4286-e54c-4038-838c-a02285e32cb2/content",
             "all",
             11_747_302_977,
             "sha256:f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c",
+            file="VCTK-Corpus-0.92.zip",
         ),
     ),
 )
