@@ -54,7 +54,8 @@ def scan(folder: Path) -> Scanned:
     is_inside = folder.name in AUDIO and folder.is_dir()
     names = ("VCTK-Corpus-0.92", "VCTK-Corpus")
     home = folder.parent if is_inside else home_of(folder, names, AUDIO, LAYOUT)
-    audio = folder if is_inside else next(home / name for name in AUDIO if (home / name).exists())
+    versions = [folder.name] if is_inside else [name for name in AUDIO if (home / name).exists()]
+    audio = home / versions[0]
     table, notes = optional_table(home, TABLE, "the sexes of the speakers are not known")
     sexes = {} if table is None else _sexes(table)
     utterances: dict[str, Utterance] = {}
@@ -66,7 +67,8 @@ def scan(folder: Path) -> Scanned:
             name, speaker, path, session_id=speaker, sex=sexes.get(speaker, ""),
             condition=match["mic"] or MIC1,
         )  # fmt: skip
-    notes = (*_one_microphone(utterances), *notes, *without_sex(utterances, table))
+    unused = tuple(f"{name} is not used, but {versions[0]}" for name in versions[1:])
+    notes = (*unused, *_one_microphone(utterances), *notes, *without_sex(utterances, table))
     return Scanned(utterances, (*notes, *passed.notes()))
 
 

@@ -130,6 +130,14 @@ def test_a_copy_without_the_table_has_no_sexes(old_copy):
     )
 
 
+def test_of_two_versions_the_newer_is_taken_and_the_other_said(copy):
+    found = known_corpus("vctk").scan(copy)
+    touch(copy, ["wav48/p225/p225_001.wav"])
+    both = known_corpus("vctk").scan(copy)
+    assert both.utterances == found.utterances
+    assert both.notes == ("wav48 is not used, but wav48_silence_trimmed", *found.notes)
+
+
 def test_a_misnamed_folder_is_named(copy):
     (copy / "wav48_silence_trimmed").rename(copy / "wav48_silence_trimed")
     with pytest.raises(ManifestError, match=r"but 'wav48_silence_trimed': is it misnamed"):
