@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WAV, SEGMENTS, SPEAKERS, SEX = "wav.scp", "segments", "utt2spk", "spk2gender"
 READ = (WAV, SEGMENTS, SPEAKERS, SEX)
+TRIALS = "trials"
 # Made of the others, or of no use here.
 OF_NO_USE = ("spk2utt", "reco2dur", "utt2dur", "utt2num_frames", "num_frames", "utt2uniq",
              "frame_shift", "trials", "conf", "log", "split", "enroll", ".")  # fmt: skip
@@ -95,6 +96,18 @@ def read_kaldi_folder(folder: Path, audio: Path | None = None) -> KaldiFolder:
     if further:
         notes.append(f"not read: {', '.join(further)}")
     return KaldiFolder(utterances, tuple(notes))
+
+
+def further_trials(folder: Path, read: Path) -> tuple[str, ...]:
+    """Say which lists of trials of a folder were not read, such as a recipe's ``trials_tgl``."""
+    found = [path for path in folder.glob(f"{TRIALS}*") if path.is_file()]
+    # Recipes for SITW have a folder of them.
+    found += [path for path in (folder / TRIALS).glob("*") if path.is_file()]
+    others = (path for path in found if path.resolve() != read.resolve())
+    names = sorted(path.relative_to(folder).as_posix() for path in others)
+    if not names:
+        return ()
+    return (f"lists of trials that were not read: {', '.join(names)}; --trials takes one",)
 
 
 def _lines(path: Path) -> Iterable[tuple[int, str]]:

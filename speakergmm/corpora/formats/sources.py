@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from speakergmm.corpora.formats.assembling import assemble
 from speakergmm.corpora.formats.found import LISTS, OWN, SCORES, TRIALS, Found, Options
 from speakergmm.corpora.formats.kaldi import READ as KALDI_FILES
-from speakergmm.corpora.formats.kaldi import WAV, read_kaldi_folder
+from speakergmm.corpora.formats.kaldi import TRIALS as KALDI_TRIALS
+from speakergmm.corpora.formats.kaldi import WAV, further_trials, read_kaldi_folder
 from speakergmm.corpora.formats.lhotse import is_json_lines, read_lhotse
 from speakergmm.corpora.formats.trial_forms import (
     ALIZE_RESULT,
@@ -171,8 +172,8 @@ def _own_protocol(folder: Path, split: str, utterances: Utterances) -> Protocol:
 
 def _read_kaldi(place: Path, options: Options) -> Found:
     utterances, notes = read_kaldi_folder(place, options.audio)
-    trials = options.trials or place / "trials"
-    lists = Lists(utterances, {})
+    trials = options.trials or place / KALDI_TRIALS
+    lists, notes = Lists(utterances, {}), (*notes, *further_trials(place, trials))
     if trials.is_file() or options.trials is not None:
         enroll = options.enroll or place / "enroll"
         known = enroll if options.enroll is not None or (enroll / WAV).is_file() else None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from speakergmm.corpora import Utterance, read_split, read_utterances
 from speakergmm.corpora.formats import Options, convert
-from speakergmm.corpora.formats.kaldi import read_kaldi_folder
+from speakergmm.corpora.formats.kaldi import further_trials, read_kaldi_folder
 from speakergmm.corpora.formats.kaldi_writing import write_kaldi_folder
 from speakergmm.corpora.formats.names import Remarks, recording_ids
 from speakergmm.errors import AudioError, ManifestError
@@ -101,6 +101,21 @@ def test_files_that_are_not_read_are_named(folder, write):
     for name in ("text", "feats.scp", "utt2lang", "spk2utt", "utt2dur", "cmvn.scp", "trials"):
         write(f"data/{name}")
     assert read_kaldi_folder(place).notes == ("not read: cmvn.scp, feats.scp, text, utt2lang",)
+
+
+def test_trials_of_another_name_are_named(folder, tmp_path):
+    # As in egs/sre16 and egs/sitw.
+    place = folder(**PLAIN, trials="ann-1 ann-2 target\n", trials_tgl="ann-1 ann-2 target\n")
+    text = "lists of trials that were not read: {}; --trials takes one"
+    assert text.format("trials_tgl") in convert(place, tmp_path / "lists").notes
+    (place / "trials").rename(place / "trials_yue")
+    done = convert(place, tmp_path / "lists", options=Options(trials=place / "trials_yue"))
+    assert text.format("trials_tgl") in done.notes
+    assert text.format("trials_tgl, trials_yue") in convert(place, tmp_path / "alone").notes
+    (place / "trials").mkdir()
+    (place / "trials_tgl").rename(place / "trials" / "core-core.lst")
+    assert further_trials(place, place / "trials_yue") == (text.format("trials/core-core.lst"),)
+    assert further_trials(folder("none", **PLAIN), place / "trials") == ()
 
 
 @pytest.mark.parametrize("missing", ["wav.scp", "utt2spk"])
