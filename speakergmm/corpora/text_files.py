@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 GZIP_SUFFIX = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
 
+# How files begin that are no text, but hold trials or scores of BOSARIS: HDF5's, and MATLAB's.
+NO_TEXT = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"MATLAB 7.3 MAT-file": "a MATLAB file",
+    b"MATLAB 5.0 MAT-file": "a MATLAB file",
+}
+FIRST_BYTES = max(map(len, NO_TEXT))
+
 BUFFER_BYTES = 1 << 18
 
 # Of 1 to 9: as small as matters, in half the time of 9.
@@ -82,16 +90,22 @@ def _unpacked(file: io.BufferedReader, path: Path) -> io.BufferedIOBase:
     Raises
     ------
     ManifestError
-        When only its name says that it is.
+        When only its name says that it is, or it is known to be no text.
     """
     # Not by reading it and going back, which a pipe cannot.
-    first = file.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)]
-    if first == GZIP_MAGIC:
+    first = file.peek(FIRST_BYTES)[:FIRST_BYTES]
+    if first.startswith(GZIP_MAGIC):
         return gzip.GzipFile(fileobj=file, mode="rb")
     if first and path.suffix.lower() == GZIP_SUFFIX:
         raise ManifestError(
             f"{path}: not a gzip file; expected one by its name: rename it, or compress the list"
         )
+    for begin, what in NO_TEXT.items():
+        if first.startswith(begin):
+            raise ManifestError(
+                f"{path}: is {what}, and lists are read as text alone; write them as text first "
+                "(BOSARIS: save_txt)"
+            )
     return file
 
 

@@ -91,6 +91,21 @@ def test_no_gzip_file_though_its_name_says_so(write):
         read_scores(path)
 
 
+def test_files_of_bosaris_that_are_no_text(tmp_path):
+    for begin, what in (
+        (b"\x89HDF\r\n\x1a\n\0\0", "an HDF5 file"),
+        # Of it, 7.3 is HDF5 with a text before; the first zero byte of 5.0 is read as UTF-16's.
+        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64\0", "a MATLAB file"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64\0", "a MATLAB file"),
+    ):
+        path = tmp_path / "scores.h5"
+        path.write_bytes(begin)
+        with pytest.raises(
+            ManifestError, match=f"scores.h5: is {what}, and lists are read as text"
+        ):
+            read(path)
+
+
 def test_text_that_is_no_utf8_inside_gzip(write):
     path = write("scores.csv.gz", gzip.compress(TEXT.encode() + b"\xff"))
     with pytest.raises(ManifestError, match=rf"not UTF-8 text \(byte {len(TEXT)}\)"):

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from speakergmm.corpora.formats.names import count_of, sex_letter
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.corpora.tables import Problems
-from speakergmm.corpora.text_files import reading_text
+from speakergmm.corpora.text_files import GZIP_SUFFIX, reading_text
 from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-RECORDINGS, SUPERVISIONS = "recordings", "supervisions"
+RECORDINGS, SUPERVISIONS, CUTS = "recordings", "supervisions", "cuts"
+# Of manifests that are not JSON lines.
+OTHER_SUFFIXES = (".json", ".yaml", ".yml")
 
 # Seconds by which a supervision may miss the end of its recording and still be all of it: Lhotse's
 # own tolerance.
@@ -34,6 +36,9 @@ DIGITS = 8
 
 # What supervisions carry of ours in their field for what is not Lhotse's own.
 CUSTOM = ("session_id", "split", "condition", "speech")
+
+# Lhotse's own command.
+DECOMPOSED = "lhotse cut decompose cuts.jsonl.gz FOLDER"
 
 READ = {"id", "recording_id", "start", "duration", "channel", "speaker", "gender", "custom"}
 
@@ -62,8 +67,13 @@ def find_manifests(source: Path) -> tuple[Path, Path]:
     """
     if source.is_dir():
         found = sorted(path for path in source.iterdir() if _is_manifest(path, RECORDINGS))
-        if len(found) != 1:
-            names = ", ".join(path.name for path in found) or "none"
+        if not found:
+            raise ManifestError(
+                f"{source}: no pair of recordings.jsonl and supervisions.jsonl, plain or .gz; make "
+                f"it of cuts ({DECOMPOSED}), or of JSON and YAML (lhotse copy)"
+            )
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
             raise ManifestError(
                 f"{source}: expected one pair of recordings.jsonl and supervisions.jsonl, plain or "
                 f".gz; found {names}; give one of the files"
@@ -74,7 +84,17 @@ def find_manifests(source: Path) -> tuple[Path, Path]:
 
 def is_json_lines(path: Path) -> bool:
     """Tell by its name whether a file is of JSON lines, as manifests are."""
-    return path.name.endswith((".jsonl", ".jsonl.gz"))
+    return _has_suffix(path, (".jsonl",))
+
+
+def is_lhotse_file(path: Path) -> bool:
+    """Tell by its name whether a file is a manifest, in whatever way Lhotse writes it."""
+    is_called_so = any(kind in path.name for kind in (RECORDINGS, SUPERVISIONS, CUTS))
+    return is_json_lines(path) or (is_called_so and _has_suffix(path, OTHER_SUFFIXES))
+
+
+def _has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
+    return path.name.removesuffix(GZIP_SUFFIX).endswith(suffixes)
 
 
 def _is_manifest(path: Path, kind: str) -> bool:
@@ -85,10 +105,15 @@ def _pair(path: Path) -> tuple[Path, Path]:
     kind, other = (RECORDINGS, SUPERVISIONS) if RECORDINGS in path.name else (
         SUPERVISIONS, RECORDINGS,
     )  # fmt: skip
+    if not is_json_lines(path):
+        new = f"{Path(path.name.removesuffix(GZIP_SUFFIX)).stem}.jsonl.gz"
+        raise ManifestError(
+            f"{path}: expected JSON lines; write them first (lhotse copy {path.name} {new})"
+        )
     if kind not in path.name:
         raise ManifestError(
             f"{path}: expected a name with {RECORDINGS!r} or {SUPERVISIONS!r} in it, by which the "
-            "other manifest is found"
+            f"other manifest is found; of cuts make both first ({DECOMPOSED})"
         )
     partner = path.with_name(path.name.replace(kind, other))
     for file in (path, partner):

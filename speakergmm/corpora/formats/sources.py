@@ -12,7 +12,7 @@ from speakergmm.corpora.formats.found import LISTS, OWN, SCORES, TRIALS, Found, 
 from speakergmm.corpora.formats.kaldi import READ as KALDI_FILES
 from speakergmm.corpora.formats.kaldi import TRIALS as KALDI_TRIALS
 from speakergmm.corpora.formats.kaldi import WAV, further_trials, read_kaldi_folder
-from speakergmm.corpora.formats.lhotse import is_json_lines, read_lhotse
+from speakergmm.corpora.formats.lhotse import is_lhotse_file, read_lhotse
 from speakergmm.corpora.formats.trial_forms import (
     ALIZE_RESULT,
     LABEL,
@@ -105,7 +105,7 @@ def find_source(place: Path, name: str | None = None, columns: str | None = None
 def _is_own_lists(place: Path) -> bool:
     if place.is_dir():
         return (place / UTTERANCES_FILE).is_file()
-    return not is_json_lines(place) and "utterance_id" in read_header(place)
+    return not is_lhotse_file(place) and "utterance_id" in read_header(place)
 
 
 def _is_kaldi(place: Path) -> bool:
@@ -113,7 +113,7 @@ def _is_kaldi(place: Path) -> bool:
 
 
 def _is_lhotse(place: Path) -> bool:
-    return any(map(is_json_lines, place.iterdir())) if place.is_dir() else is_json_lines(place)
+    return any(map(is_lhotse_file, place.iterdir())) if place.is_dir() else is_lhotse_file(place)
 
 
 def _has_scores(place: Path, name: str) -> bool:

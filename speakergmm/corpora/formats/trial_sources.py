@@ -9,7 +9,7 @@ from speakergmm.corpora.fields import Labels, Numbers
 from speakergmm.corpora.formats.enrollment_lists import Enrollment, read_enrollment_list
 from speakergmm.corpora.formats.found import Found, Options
 from speakergmm.corpora.formats.kaldi import read_kaldi_folder
-from speakergmm.corpora.formats.lhotse import is_json_lines
+from speakergmm.corpora.formats.lhotse import is_lhotse_file
 from speakergmm.corpora.formats.sides import are_of_one_channel
 from speakergmm.corpora.formats.trial_forms import LABEL, TrialForm, detect_form
 from speakergmm.corpora.formats.trial_keys import with_key
@@ -41,7 +41,7 @@ def is_own_table(place: Path) -> bool:
 
 
 def _header(place: Path) -> list[str]:
-    return [] if place.is_dir() or is_json_lines(place) else read_header(place)
+    return [] if place.is_dir() or is_lhotse_file(place) else read_header(place)
 
 
 def read_own_table(place: Path, options: Options) -> Found:

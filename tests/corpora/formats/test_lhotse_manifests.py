@@ -191,6 +191,20 @@ def test_the_pair_must_be_there_and_be_one(manifests, write):
         read_lhotse(write("cuts.jsonl"))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("dev_cuts.jsonl.gz", "expected a name with .*; of cuts make both first .lhotse cut"),
+     ("recordings.json.gz", r"expected JSON lines; .*copy recordings.json.gz recordings.jsonl.gz"),
+     ("supervisions_dev.yaml", "expected JSON lines; write them first .lhotse copy superv")],
+)  # fmt: skip
+def test_other_manifests_of_lhotse_are_refused_with_the_way_round(write, tmp_path, name, message):
+    place = write(f"lhotse/{name}", "[]")
+    with pytest.raises(ManifestError, match=f"{name}: {message}"):
+        convert(place, tmp_path / "lists")
+    with pytest.raises(ManifestError, match=r"no pair of recordings.jsonl and superv"):
+        convert(place.parent, tmp_path / "lists")
+
+
 # --- writing ---
 
 
