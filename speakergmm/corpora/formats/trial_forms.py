@@ -161,7 +161,7 @@ def detect_form(path: Path, *, is_index: bool = False) -> TrialForm:
     Raises
     ------
     ManifestError
-        When it fits no form that is known: with its first line.
+        When it fits no form that is known: with its first line; when two columns are of one role.
     """
     lines = first_lines(path)
     is_index = is_index or path.name.removesuffix(".gz").endswith(".ndx")
@@ -173,7 +173,28 @@ def detect_form(path: Path, *, is_index: bool = False) -> TrialForm:
             f"{shown}; expected such as 'MODEL TEST target', 'MODEL TEST 1.5' or '1 FILE FILE': "
             "name the columns (--columns), or give --from alize where it is ALIZE's index"
         )
+    if form.has_header:
+        _refuse_two_of_one(path, parted(lines[0], commas=form.commas), form)
     return form
+
+
+def _refuse_two_of_one(path: Path, header: Sequence[str], form: TrialForm) -> None:
+    """Refuse two columns of scores or labels, of which one would be lost without a word."""
+    for word, role in COLUMN_WORDS.items():
+        names = [name for name, column in zip(header, form.columns, strict=True) if column == role]
+        if role and len(names) > 1:
+            chosen = " ".join(
+                word if name == names[0] else "-" if column in {role, UNUSED} else _word(column)
+                for name, column in zip(header, form.columns, strict=True)
+            )
+            raise ManifestError(
+                f"{path}: columns {' and '.join(map(repr, names))} are each a {word}; expected "
+                f"one: name the columns, and pass the others over, such as --columns '{chosen}'"
+            )
+
+
+def _word(column: str) -> str:
+    return next(word for word, role in COLUMN_WORDS.items() if role == column)
 
 
 def form_of(lines: Sequence[str], *, is_index: bool = False) -> TrialForm | None:

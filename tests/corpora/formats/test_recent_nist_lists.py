@@ -135,6 +135,18 @@ def test_further_columns_of_a_list_with_a_header_are_kept(write, tmp_path):
     assert done.lost == ("columns of the trials beside ids and labels: gender",)
 
 
+@pytest.mark.parametrize(
+    ("header", "two", "chosen"),
+    [("modelid segmentid score LLR", "'score' and 'LLR' are each a score", "model test score -"),
+     ("modelid sex segmentid key label", "'key' and 'label' are each a label",
+      "model - test label -")],
+)  # fmt: skip
+def test_two_columns_of_one_role_are_refused(write, tmp_path, header, two, chosen):
+    place = write("t.txt", f"{header}\n{' '.join('1' for _ in header.split())}\n")
+    with pytest.raises(ManifestError, match=f"t.txt: columns {two}; expected one: .*'{chosen}'"):
+        convert(place, tmp_path / "new.csv")
+
+
 def test_a_kaldi_folder_names_no_channel_of_a_recording_that_has_but_one(write, tmp_path):
     options = Options(enroll=write("enrollment.tsv", ENROLLED))
     convert(write("key.tsv", KEY), tmp_path / "lists", options=options)
