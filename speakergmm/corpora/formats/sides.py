@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,9 @@ NO_SIDE = -1
 
 CHANNELS = {"a": 0, "b": 1, "1": 0, "2": 1, "x": NO_SIDE}
 EXPECTED_SIDE = "a, b or x"
+
+# A side behind its file, as NIST's lists of 2008 and 2010 have it (Kaldi's egs/sre08, egs/sre10).
+FILE_AND_SIDE = re.compile(r"(.+):([abx])", re.IGNORECASE)
 
 # Of recordings in lists: of audio, and of the videos that it was taken from.
 FILE_SUFFIXES = frozenset({*AUDIO_SUFFIXES, ".m4a", ".mp4"})
@@ -82,6 +86,38 @@ def side_column(header: Sequence[str], rows: Iterable[Sequence[str]]) -> int | N
     return place if told and told <= CHANNELS.keys() else None
 
 
+def are_files_and_sides(names: Iterable[str]) -> bool:
+    """Tell whether all names are ``FILE:SIDE``."""
+    return all(map(FILE_AND_SIDE.fullmatch, names))
+
+
+def file_and_channel(name: str) -> tuple[str, int] | None:
+    """Part ``FILE:SIDE``; None where it is another name."""
+    match = FILE_AND_SIDE.fullmatch(name)
+    return (match[1], CHANNELS[match[2].lower()]) if match else None
+
+
+def sides_apart(trials: Trials) -> tuple[Trials, NDArray[np.int8]] | None:
+    """Part tests that are all called ``FILE:SIDE``; None where one is not.
+
+    Returns
+    -------
+    trials
+        Their tests are the files.
+    channel : (N,)
+        The side of each trial.
+    """
+    parted = [file_and_channel(name) for name in trials.test_ids]
+    told = [pair for pair in parted if pair is not None]
+    if not told or len(told) < len(parted):
+        return None
+    place: dict[str, int] = {}
+    file = np.array([place.setdefault(name, len(place)) for name, _ in told], dtype=np.int32)
+    channel = np.array([number for _, number in told], dtype=np.int8)
+    index = trials.test_index
+    return replace(trials, test_ids=tuple(place), test_index=file[index]), channel[index]
+
+
 def with_sides(
     path: Path, trials: Trials, channel: NDArray[np.int8]
 ) -> tuple[Trials, dict[str, Side]]:
@@ -134,19 +170,20 @@ def called_as_known(
 ) -> dict[str, str]:
     """Tell which names to change so that they are known.
 
-    A file may be known without its suffix, as to Kaldi's recipes for NIST's evaluations, or with
-    ``-`` for the ``/`` of its folders, as to Kaldi's and Lhotse's for VoxCeleb; a side by its
-    recording, or with its letter behind it. None are changed where as many are known as they are,
-    or where two would become one.
+    A file may be known without its suffix, or its folders too, as to Kaldi's recipes for NIST's
+    evaluations, or with ``-`` for the ``/`` of its folders, as to Kaldi's and Lhotse's for
+    VoxCeleb; a side by its recording, or with its letter behind it, which may be a capital. None
+    are changed where as many are known as they are, or where two would become one.
     """
     names = list(names)
     best: dict[str, str] = {}
     n_best = len(known.intersection(names))
     if n_best == len(names) or not known:
         return best
-    readings: tuple[Callable[[str], str], ...] = (str, _stem, _dashed)
-    for reading, with_letter in product(readings, (False, True)):
-        called = [_called(name, sides.get(name), reading, with_letter) for name in names]
+    readings: tuple[Callable[[str], str], ...] = (str, _stem, _last, _dashed)
+    endings: tuple[Callable[[str], str], ...] = (lambda _: "", "_{}".format, _capital)
+    for reading, ends in product(readings, endings):
+        called = [_called(name, sides.get(name), reading, ends) for name in names]
         n = len(known.intersection(called))
         if n > n_best and len(set(called)) == len(called):
             n_best = n
@@ -154,16 +191,24 @@ def called_as_known(
     return best
 
 
-def _called(name: str, side: Side | None, reading: Callable[[str], str], with_letter: bool) -> str:
-    if side is None:
-        return reading(name)
-    return f"{reading(side.file)}_{side.letter}" if with_letter else reading(side.file)
+def _called(
+    name: str, side: Side | None, reading: Callable[[str], str], ends: Callable[[str], str]
+) -> str:
+    return reading(name) if side is None else reading(side.file) + ends(side.letter)
 
 
 def _stem(name: str) -> str:
     """Leave a suffix of audio away."""
     stem, dot, suffix = name.rpartition(".")
     return stem if stem and f"{dot}{suffix}".lower() in FILE_SUFFIXES else name
+
+
+def _capital(letter: str) -> str:
+    return f"_{letter.upper()}"
+
+
+def _last(name: str) -> str:
+    return _stem(name).rpartition("/")[2]
 
 
 def _dashed(name: str) -> str:

@@ -35,6 +35,7 @@ EXPECTED_WORD = f"one of {', '.join((*TARGET_WORDS, *NONTARGET_WORDS))}"
 HEADER_WORDS = {
     "model_id": MODEL, "modelid": MODEL, "model": MODEL, "enroll": MODEL, "enrollment": MODEL,
     "test_id": TEST, "testid": TEST, "test": TEST, "segmentid": TEST, "segment": TEST,
+    "segment_id": TEST,
     "label": LABEL, "targettype": LABEL, "target_type": LABEL, "key": LABEL,
     "score": SCORE, "llr": SCORE,
 }  # fmt: skip

@@ -39,14 +39,14 @@ def with_key(found: ForeignTrials, key: ForeignTrials, name: str, key_name: str)
     notes = (f"{key_name} has model and test the other way round than {name}",) if is_turned else ()
     both = found.is_labelled and key.is_labelled
     trials = labelled(found.trials, _with_labels_of(key, found), name, key_name, check=both)
+    is_listed = key.form is not None and key.form.has_header and bool(key.sides)
     joined = replace(
         found,
         trials=trials,
         is_labelled=key.is_labelled or found.is_labelled,
         notes=(*found.notes, *notes),
-        sides=key.sides or found.sides,
+        sides=key.sides if is_listed or not found.sides else found.sides,
     )
-    is_listed = key.form is not None and key.form.has_header and key.sides
     return _in_order_of(joined, key.trials) if is_listed else joined
 
 

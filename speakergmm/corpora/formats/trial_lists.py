@@ -13,9 +13,11 @@ from speakergmm.corpora.formats.sides import LETTERS as SIDE_LETTERS
 from speakergmm.corpora.formats.sides import (
     Side,
     Sides,
+    are_files_and_sides,
     by_recordings,
     called_as_known,
     renamed,
+    sides_apart,
     with_sides,
 )
 from speakergmm.corpora.formats.trial_forms import (
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora.fields import Field
 
 # How tests that are a side of a recording are called.
-SIDE_ENDS = tuple(f"_{letter}" for letter in SIDE_LETTERS)
+SIDE_ENDS = tuple(f"_{letter}" for letter in SIDE_LETTERS + SIDE_LETTERS.upper())
 
 # So many times fewer than the others, names that repeat are models.
 FEWER = 2
@@ -138,9 +140,12 @@ def read_trial_list(
     is_target = arrays[LABEL] == 1 if is_labelled else np.zeros(len(arrays[MODEL]), dtype=bool)
     trials = Trials(ids[MODEL], ids[TEST], arrays[MODEL], arrays[TEST], is_target, columns=further)
     found = ForeignTrials(trials, is_labelled, arrays.get(SCORE), form=form)
-    if form.has_sides:
-        trials, sides = with_sides(path, trials, arrays[SIDE])
+    told = (trials, arrays[SIDE]) if form.has_sides else sides_apart(trials)
+    if told is not None:
+        trials, sides = with_sides(path, *told)
         found = replace(found, trials=trials, sides=sides)
+        if not form.has_sides:
+            notes.append("the ends of the tests' names, such as ':a', were taken for their sides")
     found = found.called_as(utterances, () if models else utterances)
     found, again = _without_repeats(found, lines, problems)
     return replace(found, notes=(*notes, *again))
@@ -195,8 +200,9 @@ def _order(
 ) -> tuple[bool, list[str]]:
     """Tell whether models and tests have to change places, and how that is known."""
     first, second = ids[MODEL], ids[TEST]
-    if form.is_ordered:
-        return False, []
+    first_has, second_has = map(are_files_and_sides, (first, second))
+    if form.is_ordered or first_has != second_has:
+        return first_has and not form.is_ordered, []
     if models:
         n_first, n_second = (len(models.intersection(names)) for names in (first, second))
         if n_first != n_second:

@@ -71,6 +71,64 @@ def test_sides_are_told_by_letters_numbers_or_a_header(write, text):
     }  # fmt: skip
 
 
+NDX = "1001 m d/x.sph:A\n1001 m d/y.sph:b\n1002 f d/x.sph:B\n1002 f z.sph:x\n"
+KEY = "1001,x,a,target\n1001,y,b,nontarget\n1002,x,b,target\n1002,z,x,nontarget\n"
+
+
+def test_a_side_may_stand_behind_its_file(write, tmp_path):
+    # NIST's index of trials of 2010, and its lists of models of 2010 and of 2008.
+    options = Options(
+        trials=write("key.csv", KEY), enroll=write("trn", "1001 m e.sph:B\n1002 f f:a")
+    )
+    done = convert(write("ndx", NDX), tmp_path / "lists", options=options)
+    assert "the ends of the tests' names, such as ':a', were taken for their sides" in done.notes
+    utterances, protocol = read_back(tmp_path / "lists")
+    place = tmp_path / "lists"
+    told = {n: (u.speaker_id, str(u.path.relative_to(place)), u.channel)
+            for n, u in utterances.items()}  # fmt: skip
+    assert told == {
+        "e.sph_b": ("1001", "e.sph", 1), "f_a": ("1002", "f", 0),
+        "x_a": ("1001", "d/x.sph", 0), "y_b": ("y_b", "d/y.sph", 1),
+        "x_b": ("1002", "d/x.sph", 1), "z": ("z", "z", None),
+    }  # fmt: skip
+    assert protocol.enrollment == {"1001": ("e.sph_b",), "1002": ("f_a",)}
+    models = read_enrollment_list(write("trn", "1001 e.sph:A,g.sph:b,h.sph:x\n1002 f.sph:a\n"))
+    assert models.pools == {"1001": ("e.sph_a", "g.sph_b", "h.sph"), "1002": ("f.sph_a",)}
+    assert {name: tuple(side) for name, side in models.sides.items()} == {
+        "e.sph_a": ("e.sph", 0), "g.sph_b": ("g.sph", 1), "f.sph_a": ("f.sph", 0),
+    }  # fmt: skip
+
+
+def test_what_has_sides_is_the_test(write):
+    found = read_trial_list(write("t", "x.sph:A m1 target\nx.sph:a m2 nontarget\nx.sph:B m1 imp\n"))
+    assert rows_of(found) == [
+        ("m1", "x.sph_a", True), ("m2", "x.sph_a", False), ("m1", "x.sph_b", False),
+    ]  # fmt: skip
+    found = read_trial_list(write("t", "m1 x.sph:A target\nm1 y nontarget\n"))
+    assert found.trials.test_ids == ("x.sph:A", "y")
+    assert not found.sides
+
+
+def test_sides_may_be_known_by_capitals(write):
+    known = {"e", "f", "x_A", "x_B", "y_B"}
+    found = read_trial_list(write("t", CALLS.replace("call", "x").replace("other a", "y b")),
+                            models={"1001", "1002"}, utterances=known)  # fmt: skip
+    assert found.trials.test_ids == ("x_A", "x_B", "y_B")
+    found = read_trial_list(write("t", NDX), models={"1001"}, utterances={"x_A", "y_B", "x_B", "z"})
+    assert found.trials.test_ids == ("x_A", "y_B", "x_B", "z")
+
+
+def test_a_header_tells_where_utterances_stand(write):
+    text = "modelid gender segmentid side\nm f call a\nm f other b\n"
+    assert read_enrollment_list(write("t", text)).pools == {"m": ("call_a", "other_b")}
+    assert read_enrollment_list(write("t", "modelid wav side\nm x x\n")).pools == {"m": ("x",)}
+    text = (
+        "t: the columns are modelid, gender, wav; expected one of utterances, such as 'segmentid'"
+    )
+    with pytest.raises(ManifestError, match=text):
+        read_enrollment_list(write("t", "modelid gender wav\nm f x\n"))
+
+
 def test_a_column_of_channels_that_are_no_sides_is_passed_over(write):
     text = "modelid,segmentid,channel,targettype\nm,x,phonecall,target\nm,y,interview,nontarget\n"
     assert rows_of(read_trial_list(write("t", text))) == [("m", "x", True), ("m", "y", False)]
