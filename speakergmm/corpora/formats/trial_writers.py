@@ -220,4 +220,4 @@ UNSAID = {
 
 def unsaid_in_trials(utterances: Utterances, where: str) -> tuple[str, ...]:
     """Say what trial lists have no place for."""
-    return unsaid(utterances, UNSAID, f"{where} has no place for them")
+    return unsaid(utterances, UNSAID, f"no place for them in {where}")
