@@ -79,6 +79,9 @@ def read_kaldi_folder(folder: Path, audio: Path | None = None) -> KaldiFolder:
         renamed = sum(1 for name, segment in segments.items() if name != segment.recording)
         if renamed:
             notes.append("ids of recordings are not kept: recordings are known by their paths")
+        used = {segment.recording for segment in segments.values()}
+        if unused := len(recordings) - len(used):
+            notes.append(f"recordings of which there is no segment were left out: {unused:,}")
     else:
         segments = {name: Segment(name) for name in recordings}
     _check_same(folder, segments, speakers)

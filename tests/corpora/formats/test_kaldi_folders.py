@@ -103,6 +103,12 @@ def test_files_that_are_not_read_are_named(folder, write):
     assert read_kaldi_folder(place).notes == ("not read: cmvn.scp, feats.scp, text, utt2lang",)
 
 
+def test_recordings_without_segments_are_counted(folder):
+    place = folder(**{**CUT, "wav_scp": "call /audio/call.sph\nother /audio/other.sph\n"})
+    left = "recordings of which there is no segment were left out: 1"
+    assert left in read_kaldi_folder(place).notes
+
+
 def test_trials_of_another_name_are_named(folder, tmp_path):
     # As in egs/sre16 and egs/sitw.
     place = folder(**PLAIN, trials="ann-1 ann-2 target\n", trials_tgl="ann-1 ann-2 target\n")
