@@ -142,7 +142,11 @@ def _assembled(found: Found, source: Path, options: Options) -> Found:
 
 
 def _absolute(lists: Lists) -> Lists:
-    utterances = {n: replace(u, path=u.path.absolute()) for n, u in lists.utterances.items()}
+    # Of millions, those that are so already stay as they are.
+    utterances = {
+        name: u if u.path.is_absolute() else replace(u, path=u.path.absolute())
+        for name, u in lists.utterances.items()
+    }
     return replace(lists, utterances=utterances)
 
 

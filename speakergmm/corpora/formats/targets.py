@@ -87,9 +87,9 @@ def _own_files(lists: Lists) -> tuple[str, ...]:
 def _write_own_lists(place: Path, found: Found, options: Options) -> Remarks:
     lists: Lists = found.content
     begin = None if options.audio is None else options.audio.absolute()
-    utterances = {
-        name: replace(u, path=_below(u.path, begin)) for name, u in lists.utterances.items()
-    }
+    utterances = lists.utterances
+    if begin is not None:
+        utterances = {n: replace(u, path=_below(u.path, begin)) for n, u in utterances.items()}
     write_lists(place, replace(lists, utterances=utterances), {"converted": True})
     if begin is not None:
         note = f"paths begin at {options.audio}: give --audio to what reads these lists"
