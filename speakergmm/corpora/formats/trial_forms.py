@@ -11,7 +11,7 @@ import numpy as np
 
 from speakergmm.corpora.fields import DECIMAL_COMMA
 from speakergmm.corpora.formats.plain_lists import first_lines, parted, parted_by_commas
-from speakergmm.corpora.formats.sides import side_column
+from speakergmm.corpora.formats.sides import are_files_and_sides, side_column
 from speakergmm.corpora.tables import number
 from speakergmm.errors import ConfigError, ManifestError
 
@@ -221,7 +221,10 @@ def form_of(lines: Sequence[str], *, is_index: bool = False) -> TrialForm | None
     if n_rows >= MOST * len(rows):
         cells = list(zip(*(row for row in rows if len(row) == length), strict=True))
         columns = _columns_of(cells, is_ragged=n_rows < len(rows))
-    if columns is None or (columns == (MODEL, TEST) and is_index):
+    # NIST's lists of trials are called .ndx as well.
+    if columns is None or (
+        is_index and columns == (MODEL, TEST) and not are_files_and_sides(row[1] for row in rows)
+    ):
         return index
     is_ordered = columns == ALIZE_RESULT or columns[0] == LABEL
     return TrialForm(columns, commas, is_ordered=is_ordered)

@@ -100,6 +100,10 @@ def test_a_side_may_stand_behind_its_file(write, tmp_path):
 
 
 def test_what_has_sides_is_the_test(write):
+    # NIST's index of trials is called as ALIZE's.
+    found = read_trial_list(write("t.ndx", "m1 x.sph:A\nm1 x.sph:B\nm2 y.sph:a\n"))
+    assert rows_of(found) == [("m1", "x.sph_a", False), ("m1", "x.sph_b", False),
+                              ("m2", "y.sph_a", False)]  # fmt: skip
     found = read_trial_list(write("t", "x.sph:A m1 target\nx.sph:a m2 nontarget\nx.sph:B m1 imp\n"))
     assert rows_of(found) == [
         ("m1", "x.sph_a", True), ("m2", "x.sph_a", False), ("m1", "x.sph_b", False),
