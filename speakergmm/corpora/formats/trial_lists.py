@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 # How tests that are a side of a recording are called.
 SIDE_ENDS = tuple(f"_{letter}" for letter in SIDE_LETTERS + SIDE_LETTERS.upper())
 
+HEADER_ADVICE = (
+    "if line 1 is a header, its words are none that are known, such as modelid, segmentid, side, "
+    "targettype, LLR: change them to these, or remove the line"
+)
+
 # So many times fewer than the others, names that repeat are models.
 FEWER = 2
 
@@ -129,6 +134,8 @@ def read_trial_list(
         arrays, lines = _read_index(path, names, problems, commas=form.commas)
     else:
         arrays, lines, further = _read_columns(path, form, names, problems)
+        if not form.has_header and {line for line, _ in problems.first} == {1}:
+            problems.advice = HEADER_ADVICE
     problems.raise_if_any()
     ids = {role: field.names for role, field in names.items()}
     turn, notes = _order(form, ids, frozenset(models), frozenset(utterances))

@@ -653,3 +653,14 @@ def test_long_lists_read_as_short_ones(write):
     # A blank line and one of several blanks send a block the slow way.
     spoiled = text.replace("\n", "\n\n", 1).replace(" ", "   ", 1)
     assert rows_of(read_trial_list(write("spoiled", spoiled))) == trials
+
+
+@pytest.mark.parametrize(
+    "text", ["m t trial\na b target\na c target\n", "m t s\na b 1.5\na c 2.5\n"]
+)
+def test_a_header_of_words_that_are_not_known_is_guessed_at(write, text):
+    with pytest.raises(ManifestError, match=r"t:1: (label|score) is .*\nif line 1 is a header"):
+        read_trial_list(write("t", text))
+    with pytest.raises(ManifestError) as caught:
+        read_trial_list(write("t", text.replace("a c", "a")))
+    assert "if line 1" not in str(caught.value)
