@@ -72,10 +72,14 @@ def sex_letter(sex: str) -> str:
 
 
 def unsaid(utterances: Utterances, what: Mapping[str, str], where: str) -> tuple[str, ...]:
-    """Say of which utterances something is lost; ``what`` maps fields to what to call them."""
+    """Say of which utterances something is lost; ``what`` maps fields to what to call them.
+
+    A name of several fields, parted by blanks, stands for any of them.
+    """
     notes = []
-    for field, words in what.items():
-        n = sum(1 for utterance in utterances.values() if _has(utterance, field))
+    for fields, words in what.items():
+        names = fields.split()
+        n = sum(1 for u in utterances.values() if any(_has(u, name) for name in names))
         if n:
             notes.append(f"{words} of {count_of(n, 'utterance')}: {where}")
     return tuple(notes)

@@ -201,7 +201,8 @@ def _write_lhotse(place: Path, found: Found, options: Options) -> Remarks:
     if not lists.protocols:
         return Remarks()
     names = ", ".join(lists.protocols)
-    return Remarks((f"trials of {names}: Lhotse has none; write them with --to nist",))
+    what = f"trials of {names}, and what makes their models and tests"
+    return Remarks((f"{what}: Lhotse has none; --to nist writes trials, --to msr models too",))
 
 
 def _protocol(lists: Lists, options: Options, what: str) -> Protocol:

@@ -214,7 +214,7 @@ UNSAID = {
     "condition": "conditions",
     "speech_s": "marks of speech",
     "channel": "channels",
-    "start_s": "segments (name the files of audio or features after the utterances)",
+    "start_s end_s": "segments (name the files of audio or features after the utterances)",
 }
 
 

@@ -547,6 +547,16 @@ def test_background_and_losses_of_feature_file_lists(lists, tmp_path):
         assert any(lost.startswith("speakers, and where the recordings") for lost in done.lost)
 
 
+def test_segments_that_begin_with_their_recordings_are_lost_too(write, tmp_path):
+    rows = "a,s,a.wav,,\nb,s,b.wav,,2.5\nc,s,c.wav,1.5,\n"
+    write("lists/utterances.csv", f"utterance_id,speaker_id,path,start_s,end_s\n{rows}")
+    write("lists/evaluation/enrollment.csv", "model_id,utterance_id\na,a\n")
+    write("lists/evaluation/tests.csv", "test_id,utterance_id\nb,b\nc,c\n")
+    write("lists/evaluation/trials.csv", "model_id,test_id,label\na,b,target\na,c,target\n")
+    done = convert(tmp_path / "lists", tmp_path / "msr", target_format="msr")
+    assert any(") of 2 utterances: no place for them in the Id" in lost for lost in done.lost)
+
+
 @pytest.fixture
 def calls(write, tmp_path):
     """Lists of two sides of one call."""
