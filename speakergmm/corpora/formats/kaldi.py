@@ -162,8 +162,20 @@ def _recordings(path: Path, audio: Path | None) -> tuple[dict[str, Path], list[s
             f"relative paths, such as {relative}, were taken to begin in the working folder, as "
             "Kaldi does; --audio says another"
         )
+    notes += _of_one_file(listed)
     begin = (audio or Path()).absolute()
     return {name: begin / place for name, place in listed.items()}, notes
+
+
+def _of_one_file(listed: Mapping[str, str]) -> list[str]:
+    """Say which recordings are one file: channels, mostly, of which a command chose one."""
+    first: dict[str, str] = {}
+    again = [name for name, place in listed.items() if first.setdefault(place, name) != name]
+    if not again:
+        return []
+    alike = f"{len(again):,}, such as {first[listed[again[0]]]!r} and {again[0]!r}"
+    way = f"where they are its channels, say which in a fifth column of {SEGMENTS}"
+    return [f"recordings that are the same file as another: {alike}; {way}"]
 
 
 def _about_commands(path: Path, commands: Mapping[str, str]) -> str:

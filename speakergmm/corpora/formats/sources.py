@@ -179,7 +179,7 @@ def _read_kaldi(place: Path, options: Options) -> Found:
         known = enroll if options.enroll is not None or (enroll / WAV).is_file() else None
         found = _with_trials(utterances, trials, replace(options, enroll=known))
         lists, notes = found.content, (*notes, *found.notes)
-    return Found(lists, "Kaldi data folder", notes, options.audio)
+    return Found(lists, "Kaldi data folder", notes, _begin(options))
 
 
 def _read_lhotse(place: Path, options: Options) -> Found:
@@ -188,7 +188,12 @@ def _read_lhotse(place: Path, options: Options) -> Found:
     if options.trials is not None:
         found = _with_trials(utterances, options.trials, options)
         lists, notes = found.content, (*notes, *found.notes)
-    return Found(lists, "Lhotse manifests", notes, options.audio)
+    return Found(lists, "Lhotse manifests", notes, _begin(options))
+
+
+def _begin(options: Options) -> Path | None:
+    """Give the folder where paths begin as they do, from the root."""
+    return None if options.audio is None else options.audio.absolute()
 
 
 def _with_trials(utterances: Utterances, trials: Path, options: Options) -> Found:

@@ -103,6 +103,27 @@ def test_files_that_are_not_read_are_named(folder, write):
     assert read_kaldi_folder(place).notes == ("not read: cmvn.scp, feats.scp, text, utt2lang",)
 
 
+def test_recordings_of_one_file_are_named(folder):
+    place = folder(wav_scp="a call.sph\nb call.sph\nc other.sph\n", utt2spk="a s\nb t\nc u\n")
+    text = (
+        "recordings that are the same file as another: 1, such as 'a' and 'b'; where they are its "
+        "channels, say which in a fifth column of segments"
+    )
+    assert text in read_kaldi_folder(place).notes
+
+
+def test_paths_begin_in_a_folder_of_the_working_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "audio").mkdir()
+    place = folder(
+        wav_scp=f"a {tmp_path}/audio/s/a.wav\nb s/b.wav\n", utt2spk="a s\nb s\n",
+        trials="a b target\n",
+    )  # fmt: skip
+    options = Options(audio=Path("audio"))
+    convert(place, tmp_path / "t.txt", target_format="voxceleb", options=options)
+    assert (tmp_path / "t.txt").read_text() == "1 s/a.wav s/b.wav\n"
+
+
 def test_recordings_without_segments_are_counted(folder):
     place = folder(**{**CUT, "wav_scp": "call /audio/call.sph\nother /audio/other.sph\n"})
     left = "recordings of which there is no segment were left out: 1"
