@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from speakergmm.corpora.formats.names import sex_letter
+from speakergmm.corpora.formats.kaldi_commands import Decoded, decoded_file
+from speakergmm.corpora.formats.names import count_of, sex_letter
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.corpora.tables import Problems, number
 from speakergmm.corpora.text_files import reading_text
@@ -31,7 +32,6 @@ OF_NO_USE = ("spk2utt", "reco2dur", "utt2dur", "utt2num_frames", "num_frames", "
 ARCHIVE = re.compile(r".*:\d+")
 # One letter before a colon is a drive of Windows.
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-SPHERE = re.compile(r"\bsph2pipe\b")
 CHANNEL = re.compile("[0-9]{1,4}")
 
 
@@ -42,6 +42,17 @@ class Segment(NamedTuple):
     start_s: float | None = None
     end_s: float | None = None
     channel: int | None = None
+
+
+class Recording(NamedTuple):
+    """A line of ``wav.scp``: a file, and the channel of it where a command chooses one."""
+
+    path: Path
+    channel: int | None
+
+    def channel_of(self, segment: Segment) -> int | None:
+        """Give the channel that a segment is on."""
+        return segment.channel if self.channel is None else self.channel
 
 
 class KaldiFolder(NamedTuple):
@@ -87,8 +98,9 @@ def read_kaldi_folder(folder: Path, audio: Path | None = None) -> KaldiFolder:
     _check_same(folder, segments, speakers)
     utterances = {
         name: Utterance(
-            name, speakers[name], recordings[segment.recording], segment.start_s, segment.end_s,
-            sex=sexes.get(speakers[name], ""), channel=segment.channel,
+            name, speakers[name], recordings[segment.recording].path, segment.start_s,
+            segment.end_s, sex=sexes.get(speakers[name], ""),
+            channel=recordings[segment.recording].channel_of(segment),
         )
         for name, segment in segments.items()
     }  # fmt: skip
@@ -138,11 +150,15 @@ def _mapping(path: Path, second: str) -> dict[str, str]:
     return found
 
 
-def _recordings(path: Path, audio: Path | None) -> tuple[dict[str, Path], list[str]]:
+def _recordings(path: Path, audio: Path | None) -> tuple[dict[str, Recording], list[str]]:
     listed = _mapping(path, "the path of a recording")
     commands = {name: place for name, place in listed.items() if place.endswith("|")}
-    if commands:
-        raise ManifestError(_about_commands(path, commands))
+    decoded = {name: decoded_file(command) for name, command in commands.items()}
+    unknown = {name: commands[name] for name, found in decoded.items() if found is None}
+    if unknown:
+        raise ManifestError(_about_commands(path, unknown))
+    files = {name: decoded.get(name) or Decoded(place) for name, place in listed.items()}
+    listed = {name: found.file for name, found in files.items()}
     archives = next((p for p in listed.values() if ARCHIVE.fullmatch(p) or p == "-"), None)
     if archives is not None:
         raise ManifestError(
@@ -162,14 +178,19 @@ def _recordings(path: Path, audio: Path | None) -> tuple[dict[str, Path], list[s
             f"relative paths, such as {relative}, were taken to begin in the working folder, as "
             "Kaldi does; --audio says another"
         )
-    notes += _of_one_file(listed)
+    if commands:
+        notes.append(
+            f"{count_of(len(commands), 'command')} of {path.name}, such as "
+            f"{next(iter(commands.values()))!r}, only decode a file: it is read in their place"
+        )
+    notes += _of_one_file(files)
     begin = (audio or Path()).absolute()
-    return {name: begin / place for name, place in listed.items()}, notes
+    return {name: Recording(begin / f.file, f.channel) for name, f in files.items()}, notes
 
 
-def _of_one_file(listed: Mapping[str, str]) -> list[str]:
+def _of_one_file(listed: Mapping[str, Decoded]) -> list[str]:
     """Say which recordings are one file: channels, mostly, of which a command chose one."""
-    first: dict[str, str] = {}
+    first: dict[Decoded, str] = {}
     again = [name for name, place in listed.items() if first.setdefault(place, name) != name]
     if not again:
         return []
@@ -181,19 +202,15 @@ def _of_one_file(listed: Mapping[str, str]) -> list[str]:
 def _about_commands(path: Path, commands: Mapping[str, str]) -> str:
     name, command = next(iter(commands.items()))
     are = "1 recording is" if len(commands) == 1 else f"{len(commands):,} recordings are"
-    advice = f"write what it gives to a file, and name that: {command.rstrip('| ')} > {name}.wav"
-    if SPHERE.search(command):
-        advice = (
-            "this program reads SPHERE itself, so of a file with one channel its name alone will "
-            f"do; else {advice}"
-        )
     return (
-        f"{path}: {are} the output of a command, such as {name!r}: {command!r}; expected files, as "
-        f"commands are not run here; {advice}"
+        f"{path}: {are} the output of a command, such as {name!r}: {command!r}; expected files, or "
+        "commands that only decode one (sph2pipe -f wav -p -c 1 FILE |, flac -c -d -s FILE |), as "
+        f"none is run here; write what it gives to a file, and name that: {command.rstrip('| ')} > "
+        f"{name}.wav"
     )
 
 
-def _segments(path: Path, recordings: Mapping[str, Path]) -> dict[str, Segment]:
+def _segments(path: Path, recordings: Mapping[str, Recording]) -> dict[str, Segment]:
     problems = Problems(path)
     found: dict[str, Segment] = {}
     for line, content in _lines(path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from speakergmm.corpora import Utterance, read_split, read_utterances
 from speakergmm.corpora.formats import Options, convert
 from speakergmm.corpora.formats.kaldi import further_trials, read_kaldi_folder
+from speakergmm.corpora.formats.kaldi_commands import decoded_file
 from speakergmm.corpora.formats.kaldi_writing import write_kaldi_folder
 from speakergmm.corpora.formats.names import Remarks, recording_ids
 from speakergmm.errors import AudioError, ManifestError
@@ -103,6 +104,49 @@ def test_files_that_are_not_read_are_named(folder, write):
     assert read_kaldi_folder(place).notes == ("not read: cmvn.scp, feats.scp, text, utt2lang",)
 
 
+def test_a_command_that_decodes_a_file_stands_for_the_file(folder):
+    # As in egs/sre16, egs/librispeech and others.
+    place = folder(
+        wav_scp=(
+            "a /k/tools/sph2pipe -f wav -p -c 2 /d/a.sph |\nb sph2pipe -f wav /d/b.sph|\n"
+            "c flac -c -d -s 'd/c 1.flac' |\nd cat /d/d.wav |\ne /d/e.wav\n"
+        ),
+        utt2spk="a s\nb s\nc s\nd s\ne s\n",
+    )
+    utterances, notes = read_kaldi_folder(place, Path("/audio"))
+    assert {n: (str(u.path), u.channel) for n, u in utterances.items()} == {
+        "a": ("/d/a.sph", 1), "b": ("/d/b.sph", None), "c": ("/audio/d/c 1.flac", None),
+        "d": ("/d/d.wav", None), "e": ("/d/e.wav", None),
+    }  # fmt: skip
+    (note,) = notes
+    assert note.startswith(
+        "4 commands of wav.scp, such as '/k/tools/sph2pipe -f wav -p -c 2 /d/a.sp"
+    )
+    assert note.endswith("|', only decode a file: it is read in their place")
+
+
+def test_the_channels_that_commands_choose_are_those_of_the_segments(folder):
+    call = "sph2pipe -f wav -p -c {} /d/call.sph |\n"
+    place = folder(
+        wav_scp=f"x-A {call.format(1)}x-B {call.format(2)}", utt2spk="a s\nb t\n",
+        segments="a x-A 0 1\nb x-B 1 2 0\n",
+    )  # fmt: skip
+    utterances, notes = read_kaldi_folder(place)
+    assert {name: u.channel for name, u in utterances.items()} == {"a": 0, "b": 1}
+    assert not any("the same file as another" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["sph2pipe -f raw -p a |", "sph2pipe -f wav -p -c 3 a |", "sph2pipe -f wav -p a b |", "cat |",
+     "sph2pipe -f wav -p -t 0:1 a |", "flac -c a |", "flac -d a |", "flac -cdf a |", "cat - |",
+     "flac -c -d --skip=1 a |", "cat a | sox - |", "cat $X |", "cat 'a |", "sox a |", "|", "cat *|",
+     "cat a > b |", "sph2pipe -c |", "sph2pipe -f |"],
+)  # fmt: skip
+def test_commands_that_do_more_are_not_understood(command):
+    assert decoded_file(command) is None
+
+
 def test_recordings_of_one_file_are_named(folder):
     place = folder(wav_scp="a call.sph\nb call.sph\nc other.sph\n", utt2spk="a s\nb t\nc u\n")
     text = (
@@ -158,11 +202,10 @@ def test_what_must_be_there(folder, missing):
     [
         ({"wav_scp": "a1 sox a.mp3 -t wav - |\nb1 /b.wav\n"},
          ("1 recording is the output of a command, such as 'a1': 'sox a.mp3 -t wav - |'; expected "
-         "files, as commands are not run here; write what it gives to a file, and name that: "
-         "sox a.mp3 -t wav - > a1.wav")),
-        ({"wav_scp": "a1 sph2pipe -f wav -p -c 1 a.sph |\nb1 sph2pipe -f wav b.sph |\n"},
-         ("2 recordings are the output of a command.*this program reads SPHERE itself, so of a "
-         "file with one channel its name alone will do; else write")),
+         "files, or commands that only decode one .*, as none is run here; write what it gives to "
+         "a file, and name that: sox a.mp3 -t wav - > a1.wav")),
+        ({"wav_scp": "a1 sph2pipe -f wav -t 1:2 a.sph |\nb1 sph2pipe -f wav -p b.sph | x |\n"},
+         "2 recordings are the output of a command, such as 'a1'"),
         ({"wav_scp": "a1 /a.ark:15\nb1 /b.wav\n"}, "'/a.ark:15' is no recording of its own"),
         ({"wav_scp": "a1 /a.wav\nb1 http://x/y.wav\n"},
          ("wav.scp: 'http://x/y.wav' is an address, and recordings are read from files alone; "
