@@ -16,7 +16,7 @@ from speakergmm.corpora.formats.trial_sources import read_enrollment
 from speakergmm.corpora.lists import EVALUATION, Lists
 from speakergmm.corpora.manifests import AUDIO_SUFFIXES
 from speakergmm.corpora.told_speakers import further_columns
-from speakergmm.errors import MissingError, OutputError
+from speakergmm.errors import ManifestError, MissingError, OutputError
 from speakergmm.files import check_apart
 
 if TYPE_CHECKING:
@@ -96,6 +96,10 @@ def convert(
     for place in (source, options.trials, options.enroll):
         if place is not None and not place.exists():
             raise MissingError(f"{place}: no such file or folder")
+    if options.trials is not None and options.trials.is_dir():
+        raise ManifestError(
+            f"{options.trials}: is a folder; expected a list of trials: give a file"
+        )
     check_apart(output, [source, options.trials, options.enroll])
     _refuse_audio_name(output)
     form = find_source(source, source_format, options.columns)

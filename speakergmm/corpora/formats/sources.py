@@ -82,6 +82,7 @@ def find_source(place: Path, name: str | None = None, columns: str | None = None
         read then.
     """
     refuse_pipe(place)
+    _refuse_part_of_kaldi(place)
     if columns is not None and not place.is_dir():
         kind = SCORES if SCORE in columns.replace(",", " ").split() else TRIALS
         return Source("columns", kind, Path.is_file, _read_named)
@@ -100,6 +101,21 @@ def find_source(place: Path, name: str | None = None, columns: str | None = None
         f"{place}: not in the format {name}: a line of it is {str(form)!r}; leave --from away to "
         "have it told"
     )
+
+
+def _refuse_part_of_kaldi(place: Path) -> None:
+    """Refuse a file of a data folder, and features, which would be read as names of trials."""
+    if place.is_dir():
+        return
+    if place.name in KALDI_FILES:
+        raise ManifestError(
+            f"{place}: is part of a Kaldi data folder; expected the folder: give {place.parent}"
+        )
+    if place.suffix in {".scp", ".ark"}:
+        raise ManifestError(
+            f"{place}: is of Kaldi's features; expected lists, trials or scores: `features import` "
+            "and `features convert` read such"
+        )
 
 
 def _is_own_lists(place: Path) -> bool:

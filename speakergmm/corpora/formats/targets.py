@@ -86,6 +86,9 @@ def _own_files(lists: Lists) -> tuple[str, ...]:
 
 def _write_own_lists(place: Path, found: Found, options: Options) -> Remarks:
     lists: Lists = found.content
+    if options.split not in lists.protocols:
+        # Refuses a split of which there is nothing: all trials would be left out.
+        _of_split(lists, None, options.split)
     begin = None if options.audio is None else options.audio.absolute()
     utterances = lists.utterances
     if begin is not None:

@@ -104,6 +104,27 @@ def test_files_that_are_not_read_are_named(folder, write):
     assert read_kaldi_folder(place).notes == ("not read: cmvn.scp, feats.scp, text, utt2lang",)
 
 
+def test_what_is_no_list_by_itself_is_refused_by_its_name(folder, write, tmp_path):
+    place = folder(**PLAIN, feats_scp="ann-1 /f.ark:5\n")
+    for name, message in (
+        ("utt2spk", "utt2spk: is part of a Kaldi data folder; expected the folder: give .*data$"),
+        ("wav.scp", "wav.scp: is part of a Kaldi data folder"),
+        ("feats.scp", "feats.scp: is of Kaldi's features; expected lists, trials or scores"),
+    ):
+        with pytest.raises(ManifestError, match=message):
+            convert(place / name, tmp_path / "lists")
+    with pytest.raises(ManifestError, match="data: is a folder; expected a list of trials"):
+        convert(place, tmp_path / "lists", options=Options(trials=place))
+
+
+def test_a_split_of_which_there_is_nothing_is_refused(folder, tmp_path):
+    convert(folder(**PLAIN, trials="ann-1 ann-2 target\n"), tmp_path / "lists")
+    options = Options(split="evalution")
+    with pytest.raises(ManifestError, match="no utterance is of the split 'evalution'"):
+        convert(tmp_path / "lists", tmp_path / "new", options=options)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_command_that_decodes_a_file_stands_for_the_file(folder):
     # As in egs/sre16, egs/librispeech and others.
     place = folder(
