@@ -166,6 +166,11 @@ def _matrix(where: str, file: IO[bytes]) -> NDArray[np.float32]:
         return as_frames(where, _binary(where, file, start, beginning[len(BINARY) :]))
     if beginning.lstrip().startswith(b"["):
         return as_frames(where, _from_text(where, file))
+    if not beginning:
+        raise FrameError(
+            f"{where}: is to begin at byte {start:,}, where the file has ended; copy the archive "
+            "again, or write its script file again"
+        )
     raise FrameError(
         f"{where}: no matrix of Kaldi's, but something that begins with {beginning!r}; expected "
         "frames: vectors, recordings and Python objects are not read"

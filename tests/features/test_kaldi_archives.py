@@ -272,7 +272,7 @@ def matrix(kind, rows, columns, values=b""):
         (b"a PKL" + pickle.dumps(Bomb()), r"'a': no matrix of Kaldi's, but something that"),
         (b"a NPY" + b"\1" * 50, "vectors, recordings and Python objects are not read"),
         (b"a RIFF" + b"\1" * 50, r"begins with b'RIFF\\x01\\x01'; expected frames"),
-        (b"a ", r"begins with b''; expected frames"),
+        (b"a ", r"is to begin at byte 2, where the file has ended"),
         (b"a \0BFV \4\1\0\0\0" + b"\0" * 4, r"holds no matrix, .* one of FM, DM, CM, CM2, CM3: v"),
         (b"a \0B\4\1\0\0\0\4\1\0\0\0", "holds no matrix, but something that begins with"),
         (b"\0BFM \4", "not a Kaldi archive, or a damaged one: .* stands where an utterance should"),
@@ -327,6 +327,10 @@ def test_archives_that_are_none(tmp_path, script):
         list(read_scp(script("a gone.ark:5")))
     with pytest.raises(FrameError, match="not a file; expected a Kaldi archive"):
         list(read_ark(tmp_path))
+    # Of an archive that was made again, or copied in part.
+    (tmp_path / "a.ark").write_bytes(b"a [\n 1 2 ]\n")
+    with pytest.raises(FrameError, match=r"'a': is to begin at byte 5,000, where the file has end"):
+        list(read_scp(script("a a.ark:5000")))
 
 
 def test_without_kaldiio_it_is_said_how_to_install_it(tmp_path, matrices, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -12,10 +12,13 @@ from speakergmm.corpora.scores import labelled
 from speakergmm.errors import ManifestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from speakergmm.corpora.formats.trial_lists import ForeignTrials
     from speakergmm.corpora.trials import Trials
+
+    # Two lists, and whether the second is turned.
+    Reading: TypeAlias = tuple[ForeignTrials, ForeignTrials, bool]
 
 
 def with_key(found: ForeignTrials, key: ForeignTrials, name: str, key_name: str) -> ForeignTrials:
@@ -33,9 +36,7 @@ def with_key(found: ForeignTrials, key: ForeignTrials, name: str, key_name: str)
     """
     if not key.is_labelled and not key.sides:
         raise ManifestError(f"{key_name}: has no labels; expected a list of trials that has them")
-    readings = _readings(found, key)
-    alike = (r for r in readings if match_trials(r[0].trials, r[1].trials).is_whole)
-    found, key, is_turned = next(alike, (found, key, False))
+    found, key, is_turned = _best(_readings(found, key))
     notes = (f"{key_name} has model and test the other way round than {name}",) if is_turned else ()
     both = found.is_labelled and key.is_labelled
     trials = labelled(found.trials, _with_labels_of(key, found), name, key_name, check=both)
@@ -48,6 +49,20 @@ def with_key(found: ForeignTrials, key: ForeignTrials, name: str, key_name: str)
         sides=key.sides if is_listed or not found.sides else found.sides,
     )
     return _in_order_of(joined, key.trials) if is_listed else joined
+
+
+def _best(readings: Iterable[Reading]) -> Reading:
+    """Give the first reading that is of the same trials, else the one with most of them in both.
+
+    So it is said what is missing, and not that all is called otherwise.
+    """
+    every: list[tuple[int, Reading]] = []
+    for reading in readings:
+        match = match_trials(reading[0].trials, reading[1].trials)
+        if match.is_whole:
+            return reading
+        every.append((int(np.count_nonzero(match.place >= 0)), reading))
+    return max(every, key=lambda pair: pair[0])[1]
 
 
 def _with_labels_of(key: ForeignTrials, found: ForeignTrials) -> Trials:
@@ -74,9 +89,7 @@ def _in_order_of(found: ForeignTrials, trials: Trials) -> ForeignTrials:
     return replace(found, trials=ordered, score=score, llr=llr)
 
 
-def _readings(
-    found: ForeignTrials, key: ForeignTrials
-) -> Iterator[tuple[ForeignTrials, ForeignTrials, bool]]:
+def _readings(found: ForeignTrials, key: ForeignTrials) -> Iterator[Reading]:
     """Give the ways in which two lists may be of the same trials, and whether the key is turned."""
     other = replace(key, trials=turned(key.trials), sides={})
     ways = ((key, False), (other, True))

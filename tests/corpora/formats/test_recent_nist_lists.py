@@ -135,6 +135,13 @@ def test_further_columns_of_a_list_with_a_header_are_kept(write, tmp_path):
     assert done.lost == ("columns of the trials beside ids and labels: gender",)
 
 
+def test_what_is_missing_is_said_though_names_differ(write, tmp_path):
+    trials = write("t.tsv", "modelid\tsegmentid\tside\nm\ta.sph\ta\nm\tb.sph\ta\nn\ta.sph\ta\n")
+    scores = write("scores.txt", "m a 1.5\nm b 0.5\n")
+    with pytest.raises(ManifestError, match=r"1 trial of .*t.tsv has no score, such as n with a;"):
+        convert(scores, tmp_path / "o", target_format="sre", options=Options(trials=trials))
+
+
 @pytest.mark.parametrize(
     ("header", "two", "chosen"),
     [("modelid segmentid score LLR", "'score' and 'LLR' are each a score", "model test score -"),
