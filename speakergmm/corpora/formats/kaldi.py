@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from speakergmm.corpora.formats.kaldi_commands import Decoded, decoded_file
-from speakergmm.corpora.formats.names import count_of, sex_letter
+from speakergmm.corpora.formats.names import IDS_NOT_KEPT, count_of, sex_letter
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.corpora.tables import Problems, number
 from speakergmm.corpora.text_files import reading_text
@@ -89,7 +89,7 @@ def read_kaldi_folder(folder: Path, audio: Path | None = None) -> KaldiFolder:
         segments = _segments(folder / SEGMENTS, recordings)
         renamed = sum(1 for name, segment in segments.items() if name != segment.recording)
         if renamed:
-            notes.append("ids of recordings are not kept: recordings are known by their paths")
+            notes.append(IDS_NOT_KEPT)
         used = {segment.recording for segment in segments.values()}
         if unused := len(recordings) - len(used):
             notes.append(f"recordings of which there is no segment were left out: {unused:,}")

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from speakergmm.corpora.formats.names import count_of, sex_letter
+from speakergmm.corpora.formats.names import (
+    IDS_NOT_KEPT,
+    count_of,
+    names_of_recordings,
+    sex_letter,
+)
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.corpora.tables import Problems
 from speakergmm.corpora.text_files import GZIP_SUFFIX, reading_text
@@ -142,6 +147,7 @@ def read_lhotse(source: Path, audio: Path | None = None) -> LhotseManifests:
     problems = Problems(supervisions_file)
     utterances: dict[str, Utterance] = {}
     lost: Counter[str] = Counter()
+    ids: dict[str, str] = {}
     for line, entry in _entries(supervisions_file, problems):
         try:
             name = _name(entry.get("id"), "'id'")
@@ -152,6 +158,7 @@ def read_lhotse(source: Path, audio: Path | None = None) -> LhotseManifests:
                 listed = f"recording {entry.get('recording_id')!r} is not listed"
                 raise _UnfitError(f"{name}: {listed}; expected it among the recordings")
             utterances[name] = _utterance(name, entry, recording)
+            ids[name] = str(entry.get("recording_id"))
             lost.update(_not_kept(entry, recording))
         except _UnfitError as problem:
             problems.add(line, str(problem))
@@ -161,6 +168,9 @@ def read_lhotse(source: Path, audio: Path | None = None) -> LhotseManifests:
     notes = [
         f"not kept: {what} of {count_of(n, 'supervision')}" for what, n in sorted(lost.items())
     ]
+    new = names_of_recordings({name: u.path for name, u in utterances.items()})
+    if any(new[u.path] != ids[name] for name, u in utterances.items()):
+        notes.append(IDS_NOT_KEPT)
     if unheard := len(recordings) - len({u.path for u in utterances.values()}):
         notes.append(f"recordings without supervisions were left out: {unheard:,}")
     return LhotseManifests(utterances, tuple(notes))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm.corpora.formats.lhotse import DIGITS, RECORDINGS, SUPERVISIONS, WHOLE_S
 from speakergmm.corpora.formats.marks import replacing
-from speakergmm.corpora.formats.names import recording_ids, sex_letter
+from speakergmm.corpora.formats.names import names_of_recordings, sex_letter
 from speakergmm.corpora.text_files import writing_text
 from speakergmm.errors import ManifestError
 
@@ -38,7 +38,7 @@ def write_lhotse(folder: Path, utterances: Utterances, lengths: Lengths) -> None
         When a file cannot be written, or is there and was not converted.
     """
     paths = {name: utterance.path.absolute() for name, utterance in utterances.items()}
-    ids = _ids(utterances, paths)
+    ids = names_of_recordings(paths)
     known = {path: lengths(path) for path in ids}
     # All is made before the first file is written.
     supervisions = [
@@ -54,13 +54,6 @@ def write_lhotse(folder: Path, utterances: Utterances, lengths: Lengths) -> None
 
 def _line(entry: Mapping[str, Any]) -> str:
     return json.dumps(entry, ensure_ascii=False) + "\n"
-
-
-def _ids(utterances: Utterances, paths: Mapping[str, Path]) -> dict[Path, str]:
-    """Name recordings after their utterances where each has one, else after their files."""
-    if len(set(paths.values())) == len(utterances):
-        return {path: name for name, path in paths.items()}
-    return recording_ids(paths.values())
 
 
 def _recording(name: str, path: Path, length: tuple[int, int, int]) -> dict[str, Any]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from speakergmm.corpora.manifests import Utterance, Utterances
 
+# Of formats that name recordings and utterances apart.
+IDS_NOT_KEPT = "ids of recordings are not kept: recordings are known by their paths"
+
 SEX_LETTERS = {"m": "m", "f": "f", "male": "m", "female": "f"}
 
 
@@ -59,6 +62,13 @@ def recording_ids(paths: Iterable[Path]) -> dict[Path, str]:
             return ids
     # Only suffixes or blanks differ.
     return {path: f"{name}-{i}" for i, (path, name) in enumerate(ids.items(), 1)}
+
+
+def names_of_recordings(paths: Mapping[str, Path]) -> dict[Path, str]:
+    """Name recordings after their utterances where each has one, else after their files."""
+    if len(set(paths.values())) == len(paths):
+        return {path: name for name, path in paths.items()}
+    return recording_ids(paths.values())
 
 
 def count_of(n: int, thing: str) -> str:

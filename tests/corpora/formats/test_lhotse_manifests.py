@@ -14,6 +14,7 @@ from speakergmm.corpora import Utterance, read_utterances
 from speakergmm.corpora.formats import Options, convert
 from speakergmm.corpora.formats.lhotse import read_lhotse
 from speakergmm.corpora.formats.lhotse_writing import write_lhotse
+from speakergmm.corpora.formats.names import IDS_NOT_KEPT
 from speakergmm.errors import ConfigError, ManifestError
 
 RATE, N_SAMPLES = 16000, 64000
@@ -104,6 +105,7 @@ def test_what_ours_do_not_have_is_said(manifests):
             "not kept: which of the channels (ours is one, or all: these are mixed, unless "
             "[front_end] channel says otherwise) of 1 supervision"
         ),
+        IDS_NOT_KEPT,
         "recordings without supervisions were left out: 1",
     )
 
@@ -245,7 +247,7 @@ def test_a_channel_is_that_of_the_recordings_file(manifests):
     supervisions = [supervision("u", "r", channel=7), supervision("v", "r", channel=[4])]
     folder = manifests([recording("r", sources=[pair])], supervisions)
     assert [u.channel for u in read_lhotse(folder).utterances.values()] == [1, 0]
-    assert read_lhotse(folder).notes == ()
+    assert read_lhotse(folder).notes == (IDS_NOT_KEPT,)
 
 
 def test_a_channel_that_is_not_there_is_refused_and_nothing_is_written(tmp_path):
