@@ -10,6 +10,7 @@ import numpy as np
 
 from speakergmm.corpora.fields import NONTARGET, TARGET
 from speakergmm.corpora.formats.enrollment_lists import Enrollment
+from speakergmm.corpora.formats.sides import NO_SIDE, Side, file_and_channel
 from speakergmm.corpora.lists import Lists, protocol_of
 from speakergmm.corpora.manifests import Utterance
 from speakergmm.corpora.protocols import check_speech_apart
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from speakergmm.corpora.formats.sides import Side
     from speakergmm.corpora.formats.trial_lists import ForeignTrials
     from speakergmm.corpora.manifests import Pools, Utterances
     from speakergmm.corpora.trials import Trials
@@ -93,7 +93,7 @@ def assemble(
     """
     trials = found.trials
     if enrolled is None:
-        enrolled = Enrollment({model: (model,) for model in trials.model_ids})
+        enrolled = _named_after(trials.model_ids, utterances or {})
     enrollment, sides = enrolled.pools, {**enrolled.sides, **found.sides}
     _refuse_unknown("model", trials.model_ids, enrollment, name, "the enrollment list")
     named = dict.fromkeys(member for pool in enrollment.values() for member in pool)
@@ -123,6 +123,20 @@ def assemble(
         notes.append("the list has no labels; they follow from who speaks")
     check_speech_apart(Path(name), enrollment, _as_heard(tests, sides), protocol.trials)
     return Assembled(Lists(utterances, {split: protocol}), tuple(notes))
+
+
+def _named_after(models: Iterable[str], utterances: Utterances) -> Enrollment:
+    """Make each model of what it is named after: an utterance, or a side (``FILE:SIDE``)."""
+    pools: dict[str, tuple[str, ...]] = {}
+    sides: dict[str, Side] = {}
+    for model in models:
+        told = None if model in utterances else file_and_channel(model)
+        if told is None or told[1] == NO_SIDE:
+            pools[model] = (model if told is None else told[0],)
+        else:
+            side = Side(*told)
+            pools[model], sides[side.name] = (side.name,), side
+    return Enrollment(pools, sides)
 
 
 def _as_heard(tests: Pools, sides: Mapping[str, Side]) -> Pools:

@@ -113,6 +113,16 @@ def test_what_has_sides_is_the_test(write):
     assert not found.sides
 
 
+def test_a_model_may_be_named_after_a_side(write, tmp_path):
+    text = "x.sph:A y.sph:B target\nx.sph:A z.sph:a nontarget\nv.sph:x z.sph:a target\n"
+    convert(write("t", text), tmp_path / "lists")
+    utterances, protocol = read_back(tmp_path / "lists")
+    assert protocol.enrollment == {"x.sph:A": ("x.sph_a",), "v.sph:x": ("v.sph",)}
+    told = {name: (u.path.name, u.channel) for name, u in utterances.items()}
+    assert told == {"x.sph_a": ("x.sph", 0), "v.sph": ("v.sph", None), "y.sph_b": ("y.sph", 1),
+                    "z.sph_a": ("z.sph", 0)}  # fmt: skip
+
+
 def test_sides_may_be_known_by_capitals(write):
     known = {"e", "f", "x_A", "x_B", "y_B"}
     found = read_trial_list(write("t", CALLS.replace("call", "x").replace("other a", "y b")),
