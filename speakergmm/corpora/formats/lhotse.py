@@ -123,7 +123,10 @@ def _pair(path: Path) -> tuple[Path, Path]:
     partner = path.with_name(path.name.replace(kind, other))
     for file in (path, partner):
         if not file.is_file():
-            raise ManifestError(f"{file}: no such file; expected recordings beside supervisions")
+            raise ManifestError(
+                f"{file}: no such file; expected recordings beside supervisions; of cuts make both "
+                f"first ({DECOMPOSED})"
+            )
     return (path, partner) if kind == RECORDINGS else (partner, path)
 
 
