@@ -80,6 +80,11 @@ class _ListForm(NamedTuple):
     first: int
     side: int | None
 
+    def names(self, cells: Sequence[str]) -> Sequence[str]:
+        """Give the cells of a line that are names."""
+        last = self.first + 1 if self.has_header else None
+        return (cells[0], *cells[self.first : last])
+
     def members(
         self, cells: Sequence[str], number: int, problems: Problems
     ) -> Iterator[tuple[str, int]]:
@@ -92,7 +97,7 @@ class _ListForm(NamedTuple):
             yield cells[self.first], NO_SIDE if channel is None else channel
             return
         # What else stands behind the utterance of a list with a header is passed over.
-        for cell in cells[self.first : self.first + 1 if self.has_header else None]:
+        for cell in self.names(cells)[1:]:
             parts = [file_and_channel(part) for part in cell.split(",")]
             told = [part for part in parts if part is not None]
             yield from told if len(told) == len(parts) else [(cell, NO_SIDE)]
@@ -148,6 +153,11 @@ def read_enrollment_list(path: Path) -> Enrollment:
                 is_header = False
             elif len(cells) <= form.first:
                 problems.add(number, f"{' '.join(cells)!r} alone; expected MODEL UTTERANCE ...")
+            elif not all(form.names(cells)):
+                problems.add(
+                    number,
+                    "a name is empty (two commas, or one at the end); expected MODEL UTTERANCE ...",
+                )
             else:
                 members = []
                 for name, channel in form.members(cells, number, problems):

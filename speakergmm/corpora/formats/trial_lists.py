@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.corpora.fields import Column, Names, Numbers
-from speakergmm.corpora.formats.plain_lists import note_if_comment, parted, read_plain
+from speakergmm.corpora.formats.plain_lists import (
+    note_if_comment,
+    parted,
+    read_plain,
+)
 from speakergmm.corpora.formats.sides import LETTERS as SIDE_LETTERS
 from speakergmm.corpora.formats.sides import (
     Side,
@@ -184,9 +188,16 @@ def _read_index(
             cells = parted(line, commas=commas)
             if note_if_comment(line, number, problems):
                 continue
-            if len(cells) == 1:
+            if not "".join(cells):
+                continue
+            if not all(cells):
+                problems.add(
+                    number,
+                    "a name is empty (two commas, or one at the end); expected TEST MODEL ...",
+                )
+            elif len(cells) == 1:
                 problems.add(number, f"test {cells[0]!r} meets no model; expected TEST MODEL ...")
-            elif cells:
+            else:
                 models.append(names[MODEL].read(cells[1:]))
                 tests.append(np.repeat(names[TEST].read(cells[:1]), len(cells) - 1))
                 lines.append(np.full(len(cells) - 1, number))

@@ -674,3 +674,13 @@ def test_a_header_of_words_that_are_not_known_is_guessed_at(write, text):
     with pytest.raises(ManifestError) as caught:
         read_trial_list(write("t", text.replace("a c", "a")))
     assert "if line 1" not in str(caught.value)
+
+
+def test_an_empty_name_between_commas_is_none(write):
+    empty = r"a name is empty \(two commas, or one at the end\); expected"
+    with pytest.raises(ManifestError, match=f"t.ndx:2: {empty} TEST MODEL"):
+        read_trial_list(write("t.ndx", "t1,m1,m2\nt2,m1,\n"))
+    with pytest.raises(ManifestError, match=f"models:1: {empty} MODEL UTTERANCE"):
+        read_enrollment_list(write("models", "m1,u1,,u2\nm2,u3,u4,u5\n"))
+    models = write("models", "modelid,segmentid,sex\nm1,u1,\n")
+    assert read_enrollment_list(models).pools == {"m1": ("u1",)}
