@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,9 +17,17 @@ from speakergmm.corpora.trials import Trials
 from speakergmm.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from speakergmm.corpora.manifests import Pools, Utterance, Utterances
 
 COLUMNS = ("sex", "condition")
+
+# With fewer speakers a class is who they happen to be. As for a calibration.
+FEW_SPEAKERS = 5
+
+# Values that a note or an error shows.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -91,13 +100,54 @@ def check_class_background(utterances: Utterances, background: str, classes: Cla
     ManifestError
         Naming the values of the class.
     """
-    found = {classes.value(u) for u in utterances.values() if u.split == background}
+    found = Counter(classes.value(u) for u in utterances.values() if u.split == background)
     for values in (classes.target, classes.nontarget):
-        if not found.intersection(values):
+        if not found.keys() & {*values}:
             raise ManifestError(
-                f"no utterance of {background!r} whose {classes.column} is {' or '.join(values)}; "
-                "expected both classes there: a model is trained on each"
+                f"no utterance of {background!r} whose {classes.column} is {_listed(values)}, but "
+                f"{_counted(found)}; expected both classes there: a model is trained on each"
             )
+
+
+def class_notes(
+    utterances: Utterances,
+    background: str,
+    protocols: Mapping[str, Protocol],
+    classes: ClassSettings,
+) -> tuple[str, ...]:
+    """Say what is to be known of two classes: what is of neither, and who stands for too many.
+
+    Parameters
+    ----------
+    protocols : mapping
+        By the names of their splits, as `read_class_split` gives them.
+    """
+    both, splits = {*classes.target, *classes.nontarget}, {background, *protocols}
+    used = [u for u in utterances.values() if u.split in splits]
+    others = Counter(classes.value(u) for u in used if classes.value(u) not in both)
+    notes = []
+    if others:
+        notes.append(
+            f"{others.total():,} of {len(used):,} utterances are of neither class, and left out: "
+            f"their {classes.column} is {_counted(others)}"
+        )
+    members = {background: [u for u in used if u.split == background]}
+    for split, protocol in protocols.items():
+        members[split] = [utterances[u] for pool in protocol.tests.values() for u in pool]
+    for values in (classes.target, classes.nontarget):
+        for split, heard in members.items():
+            n = len({u.speaker_id for u in heard if classes.value(u) in values})
+            if n < FEW_SPEAKERS:
+                why = (
+                    "their model may be of these voices more than of the class"
+                    if split == background
+                    else "what is measured there depends on who they happen to be"
+                )
+                notes.append(
+                    f"{split} has {n} speaker{'s' if n > 1 else ''} whose {classes.column} is "
+                    f"{_listed(values)}; {why}: add speakers"
+                )
+    return tuple(notes)
 
 
 def class_protocol(pools: Pools, utterances: Utterances, classes: ClassSettings) -> Protocol:
@@ -120,12 +170,14 @@ def class_protocol(pools: Pools, utterances: Utterances, classes: ClassSettings)
         if values <= both:
             tests[test_id] = pool
             is_target.append(values <= {*classes.target})
-    if len({*is_target}) < 2:
-        found = {classes.value(utterance) for utterance in utterances.values()}
-        raise ManifestError(
-            f"no tests of one of the classes {', '.join(map(repr, sorted(both)))}; the column "
-            f"{classes.column} has {', '.join(map(repr, sorted(found)))}"
-        )
+    has_both = any(is_target), not all(is_target)
+    for named, is_there in zip((classes.target, classes.nontarget), has_both, strict=True):
+        if not is_there:
+            found = Counter(classes.value(utterances[pool[0]]) for pool in pools.values())
+            raise ManifestError(
+                f"no test whose {classes.column} is {_listed(named)}, but {_counted(found)}; "
+                "expected tests of both classes"
+            )
     speakers = pool_speakers(tests, utterances)
     number = {speaker: i for i, speaker in enumerate(dict.fromkeys(speakers.values()))}
     n = len(tests)
@@ -141,3 +193,14 @@ def class_protocol(pools: Pools, utterances: Utterances, classes: ClassSettings)
         speaker_names=tuple(number),
     )
     return Protocol({}, tests, trials, {}, speakers)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return " or ".join(map(repr, values))
+
+
+def _counted(found: Counter[str]) -> str:
+    """Name the most frequent values, with how often each is there."""
+    named = [f"{value!r} ({n:,})" for value, n in found.most_common(SHOWN)]
+    more = len(found) - len(named)
+    return f"{', '.join(named)}{f' and {more} more' if more else ''}" or "nothing"

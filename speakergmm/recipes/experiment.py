@@ -52,7 +52,7 @@ class ExperimentResult:
 
     ``conditions`` holds the same for every condition, the experiment's own first; ``probe`` holds
     it for the frames without speech, where that was asked for. ``notes`` are what is to be known of
-    lists that were made of the copy of a corpus.
+    the lists: what a copy lacks of which they were made, or who stands for a class.
     """
 
     evaluations: dict[str, Evaluation]

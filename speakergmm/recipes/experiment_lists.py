@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from speakergmm.audio import duration_s
 from speakergmm.corpora import read_split, read_utterances
-from speakergmm.corpora.classes import check_class_background, read_class_split
+from speakergmm.corpora.classes import check_class_background, class_notes, read_class_split
 from speakergmm.corpora.cohort_lists import cached
 from speakergmm.corpora.known import known_corpus
 from speakergmm.corpora.known.preparing import prepare_corpus
@@ -31,7 +31,7 @@ class ExperimentLists:
     """Utterances, the protocols of development and evaluation, and where the lists stand.
 
     ``durations`` looks up how long a recording is, in seconds; ``notes`` are what is to be known of
-    lists that were made of a copy, such as what it lacks.
+    them: what a copy lacks of which they were made, or who stands for a class.
     """
 
     folder: Path
@@ -77,6 +77,8 @@ def read_lists(recipe: Recipe, corpus: Path, output: Path) -> ExperimentLists:
         for split in (head.development, head.evaluation)
     }
     steps.check_disjoint(utterances, protocols, head.background)
+    if classes.column:
+        notes += class_notes(utterances, head.background, protocols, classes)
     return ExperimentLists(folder, utterances, protocols, durations, notes)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
 import json
 import re
 import shutil
@@ -11,7 +13,7 @@ import pytest
 
 from speakergmm import FrontEnd, log_likelihood_ratio
 from speakergmm.corpora import read_scores, read_utterances, trial_speakers
-from speakergmm.corpora.classes import ClassSettings, read_class_split
+from speakergmm.corpora.classes import ClassSettings, class_notes, read_class_split
 from speakergmm.errors import ConfigError, ManifestError
 from speakergmm.features import FrameStore, utterance_frames
 from speakergmm.gmm.model_file import load_background_model
@@ -165,9 +167,12 @@ def test_a_class_model_is_of_nobody_and_tests_are_of_their_speakers(small_corpus
     assert len({*zip(named.values(), tests.tolist(), strict=True)}) == 6
 
 
-def test_tests_of_neither_class_are_left_out(small_corpus):
+def test_a_class_without_tests_is_named_with_what_there_is(small_corpus):
     utterances = read_utterances(small_corpus / "utterances.csv")
-    with pytest.raises(ManifestError, match=r"tests.csv: no tests of one of the classes 'm', 'x'"):
+    with pytest.raises(
+        ManifestError,
+        match=r"tests.csv: no test whose sex is 'x', but 'm' \(6\), 'f' \(6\); expected",
+    ):
         read_class_split(
             small_corpus, "evaluation", utterances, ClassSettings("sex", ("x",), ("m",))
         )
@@ -224,6 +229,36 @@ def test_a_background_of_one_class_is_refused(small_recipe, small_corpus, tmp_pa
         (lists / split).symlink_to(small_corpus / split)
     recipe = load_recipe(small_recipe, {**OVERRIDES, "recipe.manifests": f"'{lists}'"})
     with pytest.raises(
-        ManifestError, match=r"no utterance of .background. whose sex is f; expected both"
+        ManifestError,
+        match=r"no utterance of .background. whose sex is 'f', but 'm' \(\d+\); e",
     ):
         Experiment(recipe, small_corpus, tmp_path / "out", jobs=1).run()
+
+
+def test_what_is_left_out_and_who_stands_for_a_class_is_said(small_corpus):
+    utterances = dict(read_utterances(small_corpus / "utterances.csv"))
+    women = {u.speaker_id for u in utterances.values() if (u.split, u.sex) == ("background", "f")}
+    kept = min(women)
+    for name, u in utterances.items():
+        if u.speaker_id in women - {kept}:
+            utterances[name] = dataclasses.replace(u, sex="")
+    protocols = {"evaluation": read_class_split(small_corpus, "evaluation", utterances, SEX)}
+    left, background, *tests = class_notes(utterances, "background", protocols, SEX)
+    n_left = sum(u.sex == "" for u in utterances.values())
+    n_used = sum(u.split in ("background", "evaluation") for u in utterances.values())
+    assert left == (
+        f"{n_left} of {n_used} utterances are of neither class, and left out: their sex is '' "
+        f"({n_left})"
+    )
+    assert background.startswith("background has 1 speaker whose sex is 'f'; their model may be of")
+    assert [note.partition(";")[0] for note in tests if note.startswith("evaluation")] == [
+        "evaluation has 3 speakers whose sex is 'f'", "evaluation has 3 speakers whose sex is 'm'"
+    ]  # fmt: skip
+
+
+def test_the_report_says_what_is_left_out(experiment):
+    _, output, result = experiment
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert result.notes
+    for note in result.notes:
+        assert note in html.unescape(page)
