@@ -7,6 +7,7 @@ are written as the program takes them is for test_commands_in_documents.py.
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -19,6 +20,7 @@ from speakergmm.audio.synthetic import SyntheticConfig, write_corpus
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+RECIPE = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Of decisions: accepted, or rejected.
 DECIDED = {"verify": {0, 3}, "identify": {0, 3}}
 
@@ -32,9 +34,10 @@ def voices(tmp_path_factory):
         background=8, development=8, evaluation=8, enrollment_s=2, test_s=1, channel_db=8
     )
     write_corpus(place, config, seed=5)
-    (place / "evaluation").rename(place / "lists")
     with (place / "utterances.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    write_languages(place, rows)
+    (place / "evaluation").rename(place / "lists")
     for row in rows:
         if row["split"] == "development":
             folder = place / "recordings" / row["speaker_id"]
@@ -52,6 +55,24 @@ def voices(tmp_path_factory):
     (place / "claims.csv").write_text("speaker_id,path\nalice,unknown.wav\nbob,unknown.wav\n")
     (place / "calls.csv").write_text("path\nunknown.wav\nquestioned.wav\n")
     return place
+
+
+def write_languages(place, rows):
+    """Write the recipe's folder of the how-to page, with every other speaker's words as German."""
+    folder = place / "languages"
+    for split in ("development", "evaluation"):
+        (folder / split).mkdir(parents=True)
+        shutil.copy(place / split / "tests.csv", folder / split)
+    page = (ROOT / "docs" / "howto.md").read_text(encoding="utf-8")
+    (recipe,) = RECIPE.findall(page)
+    (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
+    columns = ["utterance_id", "speaker_id", "path", "split"]
+    with (folder / "utterances.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, [*columns, "condition"], extrasaction="ignore")
+        table.writeheader()
+        for row in rows:
+            is_odd = int(row["speaker_id"][1:]) % 2
+            table.writerow(row | {"condition": "German" if is_odd else "Dutch"})
 
 
 def to_wav(source, target):
@@ -100,10 +121,16 @@ def test_the_how_to_page_does_what_it_says(cli, voices, tmp_path, monkeypatch):
     Path("trials.csv").write_text("\n".join(["model_id,test_id,label", *labels, ""]))
     n_run += run_all(cli, after)
     assert n_run > 30
-    (program,) = PROGRAM.findall(page)
     names = {}
-    exec(compile(program, "howto.md", "exec"), names)
+    for program in PROGRAM.findall(page):
+        exec(compile(program, "howto.md", "exec"), names)
     assert isinstance(names["answer"].accepted, bool)
+    assert names["llr"] == pytest.approx(calibrated(names["score"]))
+
+
+def calibrated(score):
+    fitted = json.loads(Path("languages/out/calibration.json").read_text(encoding="utf-8"))
+    return fitted["scale"] * score + fitted["offset"]
 
 
 def test_the_five_minutes_of_the_readme_do_what_they_say(cli, voices, tmp_path, monkeypatch):
