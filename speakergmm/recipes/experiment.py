@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.audio.noises import NoisePool
-from speakergmm.errors import ConfigError
+from speakergmm.errors import ConfigError, OutputError
 from speakergmm.files import locked, remove, value_digest
 from speakergmm.gmm.model_file import software_versions
 from speakergmm.parallel import available_cores, describe_jobs
@@ -20,6 +21,7 @@ from speakergmm.recipes.class_pipeline import ClassPipeline, check_class_recipe
 from speakergmm.recipes.conditions import Condition
 from speakergmm.recipes.evaluation_stage import (
     METRICS_FILE,
+    PROVENANCE_FILE,
     REPORT_FILE,
     conditions_of,
     evaluate_experiment,
@@ -29,6 +31,7 @@ from speakergmm.recipes.evaluation_stage import (
 from speakergmm.recipes.experiment_lists import ExperimentLists, read_lists
 from speakergmm.recipes.needs import Needs, estimate_needs
 from speakergmm.recipes.pipeline import UBM_FILE, Pipeline
+from speakergmm.recipes.stage_log import STAGES_FILE
 from speakergmm.recipes.system_stage import SYSTEM_FILE, write_system
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from speakergmm.recipes.stage_log import StageResult
 
 CONDITIONS_FOLDER = "conditions"
+SCORES_FILE = "scores.csv"
 PROBE_FOLDER, PROBE_NAME = "probe", "the pauses"
 
 __all__ = ["CALIBRATION_FILE", "METRICS_FILE", "REPORT_FILE", "UBM_FILE", "Experiment"]
@@ -166,9 +170,12 @@ class Experiment:
 
         Raises
         ------
+        OutputError
+            When the folder holds what another recipe, or something else, has written.
         SpeakerGMMError
             What the stages raise. What was done before stays, and the next run goes on from there.
         """
+        _check_own(self.output, self.recipe)
         # Lists that are wrong leave no folder; those that are made are written into it.
         read = None if self.recipe.manifests is None else self.lists()
         with locked(self.output):
@@ -254,10 +261,35 @@ class Experiment:
                     name.partition(".")[0]: log.output_digest("ubm", name)
                     for name in self.pipeline.model_files.values()
                 },
-                "scores": log.output_digest("calibration", "scores.csv"),
+                "scores": log.output_digest("calibration", SCORES_FILE),
             },
             "workers": describe_jobs(self.jobs),
         }
+
+
+def _check_own(output: Path, recipe: Recipe) -> None:
+    """Refuse a folder in which results would be written over that are not of this recipe.
+
+    Other settings of it are welcome: their stages take the place of what they change.
+    """
+    if not (output / STAGES_FILE).exists():
+        for name in (REPORT_FILE, METRICS_FILE, SCORES_FILE, UBM_FILE, SYSTEM_FILE):
+            if (output / name).exists():
+                raise OutputError(
+                    f"{output / name}: exists, and not from a recipe; choose another folder with "
+                    "--output"
+                )
+        return
+    other = recipe.head.name
+    # What is missing or damaged says nothing of where it is from.
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        about = json.loads((output / PROVENANCE_FILE).read_text(encoding="utf-8"))
+        other = str(about["settings"]["recipe"]["name"])
+    if other != recipe.head.name:
+        raise OutputError(
+            f"{output}: holds the results of the recipe {other!r}, which {recipe.head.name!r} "
+            "would write over; choose another folder with --output, or remove this one"
+        )
 
 
 def on_pauses(recipe: Recipe) -> Recipe:

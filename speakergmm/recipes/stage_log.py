@@ -25,6 +25,8 @@ STAGES = (
     "features", "ubm", "enrollment", "cohort", "scoring", "calibration", "system", "evaluation",
 )  # fmt: skip
 
+STAGES_FILE = "stages.json"
+
 # To be raised when a change of the program changes what a stage writes.
 VERSION = 3
 
@@ -62,7 +64,7 @@ class StageLog:
         if force_from is not None and force_from not in STAGES:
             raise MissingError(f"no stage {force_from!r}; stages are {', '.join(STAGES)}")
         self.folder = folder
-        self.file = folder / "stages.json"
+        self.file = folder / STAGES_FILE
         self.entries: dict[str, Any] = {}
         self.results: list[StageResult] = []
         first = len(STAGES) if force_from is None else STAGES.index(force_from)

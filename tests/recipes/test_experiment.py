@@ -241,6 +241,29 @@ def test_damaged_log_runs_everything_again(again, small_corpus):
     assert reused(run(recipe, small_corpus, output)) == ["features"]
 
 
+def test_the_results_of_another_recipe_are_not_written_over(again, small_corpus):
+    recipe, output = again
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    message = r"out: holds the results of the recipe 'small', which 'other' would write over; choo"
+    with pytest.raises(OutputError, match=message):
+        run(recipe, small_corpus, output, overrides={"recipe.name": "other"})
+    assert before == {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    # What does not say whose it is, is used as it is.
+    (output / "provenance.json").write_text("[]")
+    run(recipe, small_corpus, output, overrides={"recipe.name": "other"})
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "report.html", "system.safetensors"])
+def test_a_file_of_somebody_else_is_not_written_over(name, small_recipe, small_corpus, tmp_path):
+    output = tmp_path / "mine"
+    output.mkdir()
+    (output / name).write_text("mine")
+    with pytest.raises(OutputError, match=f"{name}: exists, and not from a recipe; choose another"):
+        run(small_recipe, small_corpus, output)
+    assert [path.name for path in output.iterdir()] == [name]
+    assert (output / name).read_text() == "mine"
+
+
 class InterruptAt:
     """Presses Ctrl-C at the n-th report of progress."""
 
