@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from speakergmm.cli.console import (
     set_option,
     showing_progress,
 )
+from speakergmm.names import visible
 
 if TYPE_CHECKING:
     from speakergmm.recipes.needs import Needs
@@ -134,7 +137,7 @@ def run(
             jobs=workers,
             progress=progress,
             command=ctx.obj,
-        ).run(None if quiet else _print_needs)
+        ).run(None if quiet else partial(_print_needs, output))
     times = ", ".join(
         f"{stage.name} {'unchanged' if stage.reused else f'{stage.seconds:.1f} s'}"
         for stage in result.stages
@@ -152,23 +155,33 @@ def run(
     if "unavailable" in result.calibration:
         click.echo(f"Not calibrated: {result.calibration['unavailable']}")
     print_warnings(result.calibration["warnings"])
-    from speakergmm.names import visible
-
     for note in result.notes:
         click.echo(visible(f"note: {note}"))
     click.echo(f"Report: {output / 'report.html'}   scores: {output / 'scores.csv'}")
 
 
-def _print_needs(needs: Needs) -> None:
+def _print_needs(output: Path, needs: Needs) -> None:
     """Say on standard error what a run takes, in round numbers: it is an estimate."""
     workers = "worker" if needs.n_workers == 1 else "workers"
     click.echo(
         f"{needs.n_recordings:,} recordings, {format_duration(needs.audio_s)} of audio, "
         f"{needs.n_trials:,} trials. If nothing is there yet: about "
         f"{in_round_numbers(needs.seconds)} on {needs.n_workers} {workers}, "
-        f"{needs.memory_bytes / 1e9:.1f} GB of memory, {needs.disk_bytes / 1e6:,.0f} MB of disk.",
+        f"{needs.memory_bytes / 1e9:.1f} GB of memory, {_in_bytes(needs.disk_bytes)} of disk.",
         err=True,
     )
+    there = sum(path.lstat().st_size for path in output.rglob("*") if path.is_file())
+    free = shutil.disk_usage(output).free
+    if there + free < needs.disk_bytes:
+        click.echo(
+            f"warning: {visible(str(output))}: {_in_bytes(free)} are free there, so the results "
+            "may not fit; choose another folder, or make room",
+            err=True,
+        )
+
+
+def _in_bytes(n: float) -> str:
+    return f"{n / 1e9:,.1f} GB" if n >= 1e9 else f"{n / 1e6:,.0f} MB"
 
 
 @recipe.command()

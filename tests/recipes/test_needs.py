@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -62,6 +63,20 @@ def test_the_command_says_it_before_it_starts(cli, small_recipe, small_corpus, t
     assert said
     assert said.start() < answer.err.index("features")
     assert "If nothing is there" not in cli(*run, "--quiet").err
+
+
+@pytest.mark.parametrize(("free", "is_warned"), [(10_000, True), (10_000_000_000, False)])
+def test_a_disk_that_is_too_full_is_said_before_it_starts(
+    free, is_warned, cli, small_recipe, small_corpus, tmp_path, monkeypatch
+):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
+    run = ("recipe", "run", small_recipe, "--corpus", small_corpus, "--output", tmp_path / "o")
+    answer = cli(*run, "--jobs", "1")
+    assert answer.status == 0
+    assert ("o: 0 MB are free there, so the results may not fit" in answer.err) == is_warned
+    # What is there already takes no more.
+    assert "may not fit" not in cli(*run, "--jobs", "1").err
 
 
 @pytest.mark.parametrize(
