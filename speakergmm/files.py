@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import stat
 import threading
 from contextlib import contextmanager, suppress
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+# What NumPy says, without a number of the system, when the disk takes a part of an array.
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 # What keeps others out of a folder, and how often it is tried while others remove theirs.
 LOCK = ".lock"
@@ -148,7 +152,10 @@ def _final(path: Path | str) -> Path:
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    advice = "free some space, or choose" if error.errno in NO_SPACE else "choose"
+    is_full = error.errno in NO_SPACE
+    if error.errno is None and SHORT_WRITE.fullmatch(reason):
+        reason, is_full = os.strerror(errno.ENOSPC), True
+    advice = "free some space, or choose" if is_full else "choose"
     return OutputError(f"{path}: cannot be written ({reason}); {advice} another place")
 
 

@@ -106,6 +106,16 @@ def test_an_error_of_the_system_names_the_path_and_the_reason(tmp_path, number):
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_an_array_of_which_the_disk_takes_a_part_is_told_as_a_full_disk(tmp_path):
+    with (
+        pytest.raises(
+            OutputError, match=r"\(No space left on device\); free some space, or choose"
+        ),
+        writing(tmp_path / "a.npy"),
+    ):
+        raise OSError("152880 requested and 11232 written")
+
+
 def test_a_full_disk(tmp_path):
     """A limit on the size of files stands for a full disk: a real write that is cut short."""
     resource = pytest.importorskip("resource")
