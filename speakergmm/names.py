@@ -35,6 +35,11 @@ def _code(character: str) -> str:
     )  # fmt: skip
 
 
+def composed(text: str) -> str:
+    """Write accents as one character with their letter, which some systems part."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def shortened(name: str, most: int) -> str:
     """Leave out the middle of a long name: names of a kind often differ at their ends only."""
     if len(name) <= most:

@@ -40,6 +40,7 @@ PASSED_ON = {
     "str(folder)))": "names the folder",
     "features/reading.py _degraded: str(error)": "of another class",
     "features/reading.py _naming: f'{what}: {error}'": "names the utterance",
+    "recipes/ubm_training.py naming: f'{part}: {error}'": "names the part of the background",
     "gmm/estimator_checks.py in_words_of_samples: type(error)(text)": "says it in other words",
     "parallel/cluster.py _result: failure": "an error of the work, from another machine",
     "recipes/config.py __post_init__: str(error)": "of another class",

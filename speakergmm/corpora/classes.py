@@ -15,6 +15,7 @@ from speakergmm.corpora.protocols import Protocol
 from speakergmm.corpora.told_speakers import NOBODY
 from speakergmm.corpora.trials import Trials
 from speakergmm.errors import ConfigError, ManifestError
+from speakergmm.names import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,6 +50,9 @@ class ClassSettings:
 
     def __post_init__(self) -> None:
         check_choice("column", self.column, ("", *COLUMNS))
+        for name in ("target", "nontarget"):
+            # Written in one way, as `value` gives what a list says.
+            object.__setattr__(self, name, tuple(map(composed, getattr(self, name))))
         if not self.column and not self.target and not self.nontarget:
             return
         for name, values in (("target", self.target), ("nontarget", self.nontarget)):
@@ -69,7 +73,7 @@ class ClassSettings:
 
     def value(self, utterance: Utterance) -> str:
         """Give what the column says of an utterance."""
-        return str(getattr(utterance, self.column))
+        return composed(str(getattr(utterance, self.column)))
 
 
 def read_class_split(

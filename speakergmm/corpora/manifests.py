@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -11,6 +10,7 @@ from typing import TypeAlias
 
 from speakergmm.corpora.tables import Problems, Row, number, read_rows
 from speakergmm.errors import SpeakerGMMError
+from speakergmm.names import composed
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".sph", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 
@@ -89,7 +89,7 @@ class RecordingFinder:
             stem = name
         above = self._folder(above)
         there = self._names_in(above)
-        names = (there.get(_composed(stem + end)) for end in (suffix, *AUDIO_SUFFIXES))
+        names = (there.get(composed(stem + end)) for end in (suffix, *AUDIO_SUFFIXES))
         candidates = (Path(above, found) for found in names if found is not None)
         return next(filter(Path.is_file, candidates), None)
 
@@ -100,7 +100,7 @@ class RecordingFinder:
             found = folder
             if len(folder) > len(self.folder) and name and not os.path.isdir(folder):  # noqa: PTH112
                 above = self._folder(above)
-                name = self._names_in(above).get(_composed(name), name)
+                name = self._names_in(above).get(composed(name), name)
                 found = os.path.join(above, name)  # noqa: PTH118
             self.folders[folder] = found
         return self.folders[folder]
@@ -108,15 +108,11 @@ class RecordingFinder:
     def _names_in(self, folder: str) -> dict[str, str]:
         if folder not in self.names:
             try:
-                self.names[folder] = {_composed(name): name for name in os.listdir(folder)}  # noqa: PTH208
+                self.names[folder] = {composed(name): name for name in os.listdir(folder)}  # noqa: PTH208
             except (OSError, ValueError):
                 # It is not there, may not be searched, or has a name that none can have.
                 self.names[folder] = {}
         return self.names[folder]
-
-
-def _composed(name: str) -> str:
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def locate_recording(folder: Path | str, listed: str) -> Path | None:

@@ -95,14 +95,16 @@ class ClassPipeline(Pipeline):
 
         def work() -> None:
             for name, store in stores.items():
-                ubm_training.train_background_model(
-                    self.output / name,
-                    store,
-                    settings,
-                    seed=head.seed,
-                    jobs=self.jobs,
-                    progress=self.progress,
-                )
+                values = classes.target if name == TARGET_FILE else classes.nontarget
+                with ubm_training.naming(f"{classes.column} {' or '.join(map(repr, values))}"):
+                    ubm_training.train_background_model(
+                        self.output / name,
+                        store,
+                        settings,
+                        seed=head.seed,
+                        jobs=self.jobs,
+                        progress=self.progress,
+                    )
 
         inputs = [
             dataclasses.asdict(settings.ubm),

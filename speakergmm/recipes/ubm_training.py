@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from speakergmm.errors import ConfigError, ManifestError, problem_report
+from speakergmm.errors import ConfigError, FrameError, ManifestError, problem_report
 from speakergmm.files import remove
 from speakergmm.gmm import DiagonalGMM, TrainingHistory, pool_mixtures, train_ubm
 from speakergmm.gmm.model_file import (
@@ -15,7 +16,7 @@ from speakergmm.gmm.model_file import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from speakergmm.corpora import Utterance
@@ -121,6 +122,15 @@ def train_background_model(
     return model
 
 
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Name the part of the background whose frames a model cannot be trained on."""
+    try:
+        yield
+    except FrameError as error:
+        raise FrameError(f"{part}: {error}") from None
+
+
 def _train_parts(
     path: Path,
     background: FrameStore,
@@ -140,15 +150,16 @@ def _train_parts(
     mixtures, found = [], []
     for number, (name, entries) in enumerate(parts.items()):
         own = background.select(entries)
-        gmm, history = train_ubm(
-            own,
-            n_components // n_parts + (number < n_components % n_parts),
-            config=settings.training,
-            rng=seed,
-            jobs=jobs,
-            checkpoint=checkpoint_of(path, number + 1),
-            progress=progress,
-        )
+        with naming(f"{settings.ubm.pool_by} {name!r}"):
+            gmm, history = train_ubm(
+                own,
+                n_components // n_parts + (number < n_components % n_parts),
+                config=settings.training,
+                rng=seed,
+                jobs=jobs,
+                checkpoint=checkpoint_of(path, number + 1),
+                progress=progress,
+            )
         by_frames = settings.ubm.pool_weights == "frames"
         share = own.n_frames / background.n_frames if by_frames else 1 / n_parts
         mixtures.append(gmm)

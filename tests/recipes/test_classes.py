@@ -14,7 +14,7 @@ import pytest
 from speakergmm import FrontEnd, log_likelihood_ratio
 from speakergmm.corpora import read_scores, read_utterances, trial_speakers
 from speakergmm.corpora.classes import ClassSettings, class_notes, read_class_split
-from speakergmm.errors import ConfigError, ManifestError
+from speakergmm.errors import ConfigError, FrameError, ManifestError
 from speakergmm.features import FrameStore, utterance_frames
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import Experiment, load_recipe
@@ -262,3 +262,19 @@ def test_the_report_says_what_is_left_out(experiment):
     assert result.notes
     for note in result.notes:
         assert note in html.unescape(page)
+
+
+def test_accents_are_the_same_however_they_are_written(small_corpus):
+    parted, joined = "franc\u0327ais", "fran\u00e7ais"
+    classes = ClassSettings("condition", (joined,), (f"{parted} parl\u00e9",))
+    assert classes.nontarget == ("fran\u00e7ais parl\u00e9",)
+    utterance = next(iter(read_utterances(small_corpus / "utterances.csv").values()))
+    assert classes.value(dataclasses.replace(utterance, condition=parted)) == joined
+    with pytest.raises(ConfigError, match="is in both classes"):
+        ClassSettings("condition", (joined,), (parted,))
+
+
+def test_a_class_with_too_few_frames_is_named(small_recipe, small_corpus, tmp_path):
+    recipe = load_recipe(small_recipe, {**OVERRIDES, "ubm.n_components": "3000"})
+    with pytest.raises(FrameError, match=r"^sex 'm': [\d,]+ frames cannot train 3,000 components"):
+        Experiment(recipe, small_corpus, tmp_path / "out", jobs=1).run()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from speakergmm import train_ubm
 from speakergmm.corpora import Utterance, read_utterances
 from speakergmm.corpora.tables import format_table
-from speakergmm.errors import ConfigError, ManifestError
+from speakergmm.errors import ConfigError, FrameError, ManifestError
 from speakergmm.features import FrameStore
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import Experiment, load_recipe, load_settings, train_on_list
@@ -309,6 +309,11 @@ def test_more_parts_than_components(train, tmp_path):
     with pytest.raises(ConfigError, match=message):
         train(pooled_settings(1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_with_too_few_frames_is_named(train):
+    with pytest.raises(FrameError, match=r"^sex 'f': [\d,]+ frames cannot train 10,000 components"):
+        train(pooled_settings(20_000))
 
 
 def test_a_store_cannot_be_pooled(frames, tmp_path):
