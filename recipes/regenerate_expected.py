@@ -119,13 +119,16 @@ def table() -> list[str]:
         evaluation, measured = found["metrics"]["evaluation"], found["measured"]
         eer = Estimate(**evaluation["eer"])
         interval = format_interval("eer", eer)
+        cllr = "none fitted"
+        if "cllr" in evaluation:
+            cllr = format_value("cllr", evaluation["cllr"]["value"])
         cells = [
             f"[{name}]({name}/README.md)",
             f"{evaluation['n_speakers']:,}",
             f"{evaluation['n_target']:,} + {evaluation['n_nontarget']:,}",
             format_value("eer", eer.value) + (f" ({interval})" if interval else ""),
             format_value("min_dcf", evaluation["min_dcf"]["value"]),
-            format_value("cllr", evaluation["cllr"]["value"]) if "cllr" in evaluation else "",
+            cllr,
             f"{measured['seconds']:.0f} s",
             f"{measured['memory_mb'] / 1000:.2f} GB",
             promise.peers,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from speakergmm.corpora.known import CORPORA
+from speakergmm.corpora.known import CORPORA, known_corpus
 from speakergmm.evaluation.wording import format_value
 from speakergmm.recipes import load_recipe
 
@@ -56,6 +56,21 @@ def test_the_table_of_all_is_what_their_figures_give(monkeypatch):
     run = {path.parent.name for path in RECIPES.glob("*/expected.json")}
     assert run == regenerate_expected.PROMISES.keys()
     sys.modules.pop("regenerate_expected")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_downloads_the_corpus_of_its_recipe_to_where_it_is_looked_for(name):
+    corpus = load_recipe(RECIPES / name).head.corpus
+    command = r"^speakergmm corpus download (\S+) (\S+)(.*)$"
+    downloads = re.findall(command, page(name), re.MULTILINE)
+    is_free = bool(corpus) and known_corpus(corpus).to_be_had != "by hand"
+    assert bool(downloads) == is_free
+    for wanted, folder, options in downloads:
+        assert wanted == corpus
+        parts = {archive.part for archive in known_corpus(corpus).archives}
+        assert {*re.findall(r"--part (\S+)", options)} <= parts
+        run = rf"^speakergmm recipe run .*--corpus {folder}(/\S+)? "
+        assert re.search(run, page(name), re.MULTILINE)
 
 
 def test_every_known_corpus_has_a_recipe():
