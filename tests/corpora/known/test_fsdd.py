@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from corpus_copies import check_lists
 from miniatures.files import touch, write
@@ -29,6 +31,13 @@ def test_lists_are_what_the_protocol_promises(copy, tmp_path):
     assert {len(pool) for pool in protocols["evaluation"].tests.values()} == {5}
     text = (tmp_path / "lists/utterances.csv").read_text()
     assert "3_theo_7,theo,recordings/3_theo_7.wav,theo,m," in text
+
+
+@pytest.mark.parametrize(("published", "note"), [(1200, ()), (1100, ()), (1300, ("1,200 utter",))])
+def test_what_the_copy_lacks_is_said_and_not_what_it_has_besides(copy, tmp_path, published, note):
+    corpus = dataclasses.replace(known_corpus("fsdd"), n_utterances=published)
+    prepared = prepare_corpus(corpus, copy, tmp_path / "lists")
+    assert tuple(text[:11] for text in prepared.notes) == note
 
 
 @pytest.mark.parametrize("given", ["", "free-spoken-digit-dataset-master/recordings"])
