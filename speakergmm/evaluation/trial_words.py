@@ -63,6 +63,8 @@ class TrialWords:
         At the head of what the frames without speech tell.
     cue : pair
         What a result is in part, where they tell something; what is known of these frames.
+    no_cue : str
+        What is said where they tell nothing.
     advice : str
         What to expect elsewhere then.
     models, training : str
@@ -87,6 +89,7 @@ class TrialWords:
     known: str
     probe: str
     cue: tuple[str, str]
+    no_cue: str
     advice: str
     models: str
     training: str
@@ -116,6 +119,7 @@ SPEAKERS = TrialWords(
     known="who it is",
     probe="The voice or the room",
     cue=("is the recording, not the voice", ", in which nobody speaks,"),
+    no_cue="No cue besides the voice was found",
     advice="The room and the microphone of a speaker are the same in enrollment and test here; "
     "where they change, expect more errors.",
     models="Gaussian mixture model with universal background model, speakers by MAP adaptation",
@@ -177,6 +181,7 @@ def class_words(column: str, target: Sequence[str], nontarget: Sequence[str]) ->
         probe="Speech or pauses",
         # Which of these it is, the frames do not say: weak sounds of a voice are of its class too.
         cue=("is in the pauses too", ""),
+        no_cue="Nothing of this result was found in the pauses",
         advice="That may be weak speech among them, or recordings of the two that differ in room, "
         "in microphone or in what was done to them; where these are alike, expect more errors.",
         models=f"Two Gaussian mixture models by EM, one of {first.many} and one of {second.many}",

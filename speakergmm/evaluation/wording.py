@@ -224,8 +224,8 @@ def probe_sentence(speech: Evaluation, pauses: Evaluation, *, words: TrialWords 
     is_chance = area.value <= 0.5 if area.low is None else area.low <= 0.5
     if is_chance:
         return (
-            "No cue besides the voice was found: the frames that voice activity detection threw "
-            f"away tell {words.both} apart no better than chance (EER {shown}; 50 % is chance)."
+            f"{words.no_cue}: the frames that voice activity detection threw away tell "
+            f"{words.both} apart no better than chance (EER {shown}; 50 % is chance)."
         )
     bits, all_bits = (1 - evaluation.metrics["min_cllr"].value for evaluation in (pauses, speech))
     share = ""
