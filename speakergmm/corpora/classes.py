@@ -139,18 +139,17 @@ def class_notes(
     for split, protocol in protocols.items():
         members[split] = [utterances[u] for pool in protocol.tests.values() for u in pool]
     for values in (classes.target, classes.nontarget):
-        for split, heard in members.items():
-            n = len({u.speaker_id for u in heard if classes.value(u) in values})
-            if n < FEW_SPEAKERS:
-                why = (
-                    "their model may be of these voices more than of the class"
-                    if split == background
-                    else "what is measured there depends on who they happen to be"
-                )
-                notes.append(
-                    f"{split} has {n} speaker{'s' if n > 1 else ''} whose {classes.column} is "
-                    f"{_listed(values)}; {why}: add speakers"
-                )
+        n = {
+            split: len({u.speaker_id for u in heard if classes.value(u) in values})
+            for split, heard in members.items()
+        }
+        few = [f"{number} in {split}" for split, number in n.items() if number < FEW_SPEAKERS]
+        if few:
+            notes.append(
+                f"few speakers whose {classes.column} is {_listed(values)}: {', '.join(few)}; with "
+                f"fewer than {FEW_SPEAKERS} a model or a figure tells these voices, not the class: "
+                "add speakers"
+            )
     return tuple(notes)
 
 
