@@ -76,10 +76,11 @@ def map_in_processes(
             f"fewer than {jobs} --jobs"
         ) from None
     finally:
-        pool.shutdown(wait=is_done, cancel_futures=True)
         if not is_done:
             for process in {*multiprocessing.active_children()} - before:
                 process.terminate()
+        # What the executor's thread has not done by the end of the program disturbs that end.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _work(function: Callable[[Item], Result], parcel: Sequence[Item]) -> list[Result]:
