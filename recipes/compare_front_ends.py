@@ -39,6 +39,7 @@ CONDITIONS = (
     "noise:20",
     "noise:10",
     "noise:5",
+    "gain:-20",
     "telephone",
     "speech:1",
     "speech:2",
@@ -73,7 +74,9 @@ CMN = {"normalization": "cmn"}
 ALL = {"normalization_frames": "all"}
 RASTA_CMVN = {"normalization": "cmvn", "rasta": True}
 WARPING = {"normalization": "warp"}
+LEVEL = {"normalization": "level"}
 QUIET = PLAIN | {"noise_subtraction": 2.0}
+STEADY = QUIET | {"vad": "two_gaussian"}
 CANDIDATES: dict[str, dict[str, Any]] = {
     "30 cepstra": PLAIN,
     "CMN": PLAIN | CMN,
@@ -91,11 +94,14 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "… RASTA + CMVN": QUIET | RASTA_CMVN,
     "… 25 cepstra + Δ, CMN": QUIET | CMN | {"n_mfcc": 25, "deltas": 1},
     "… VAD 40 dB": QUIET | {"vad_db": 40.0},
-    "… two-Gaussian VAD": QUIET | {"vad": "two_gaussian"},
-    "… two-Gaussian VAD, 20 cepstra + Δ": QUIET
-    | {"vad": "two_gaussian", "n_mfcc": 20, "deltas": 1},
-    "… two-Gaussian VAD, VAD 40 dB": QUIET | {"vad": "two_gaussian", "vad_db": 40.0},
-    "… two-Gaussian VAD, CMN": QUIET | CMN | {"vad": "two_gaussian"},
+    "… two-Gaussian VAD": STEADY,
+    "… two-Gaussian VAD, level": STEADY | LEVEL,
+    "… two-Gaussian VAD, level, 20 cepstra + Δ": STEADY | LEVEL | {"n_mfcc": 20, "deltas": 1},
+    "… two-Gaussian VAD, level, VAD 40 dB": STEADY | LEVEL | {"vad_db": 40.0},
+    "… two-Gaussian VAD, without c0": STEADY | {"c0": False},
+    "… two-Gaussian VAD, 20 cepstra + Δ": STEADY | {"n_mfcc": 20, "deltas": 1},
+    "… two-Gaussian VAD, VAD 40 dB": STEADY | {"vad_db": 40.0},
+    "… two-Gaussian VAD, CMN": STEADY | CMN,
     "… without VAD": QUIET | {"vad": "none"},
     "… without c0": QUIET | {"c0": False},
     "… LFCC": QUIET | {"mel_scale": "linear"},

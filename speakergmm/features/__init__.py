@@ -5,7 +5,14 @@ from speakergmm.features.config import FrontEndConfig
 from speakergmm.features.dynamics import deltas, shifted_deltas
 from speakergmm.features.extraction import extract_features
 from speakergmm.features.front_end import FrontEnd
-from speakergmm.features.normalization import cmn, cmvn, rasta, sliding_cmvn, warp
+from speakergmm.features.normalization import (
+    cmn,
+    cmvn,
+    rasta,
+    relative_level,
+    sliding_cmvn,
+    warp,
+)
 from speakergmm.features.reading import pooled_frames, recording_frames, utterance_frames
 from speakergmm.features.store import FrameStore
 
@@ -20,6 +27,7 @@ __all__ = [
     "pooled_frames",
     "rasta",
     "recording_frames",
+    "relative_level",
     "shifted_deltas",
     "sliding_cmvn",
     "utterance_frames",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -67,9 +68,11 @@ class FrontEndConfig:
     vad_keeps : {"speech", "pauses"}
         Whether the frames of speech are kept, or those that voice activity detection throws away:
         the room and the microphone, without the voice. At least the quietest frame is kept.
-    normalization : {"none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"}
-        See the functions of these names. With few seconds of speech they go better with
-        ``vad="energy"``, which leaves more frames to take a mean of.
+    normalization : {"level", "none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"}
+        See the functions of these names, and `speakergmm.features.relative_level`: c0 and log
+        energy relative to the level of the speech, so that louder or softer changes nothing. With
+        few seconds of speech the others go better with ``vad="energy"``, which leaves more frames
+        to take a mean of.
     normalization_window_s : float
         Window of the last three, in seconds.
     normalization_centered : bool
@@ -110,7 +113,9 @@ class FrontEndConfig:
     vad_min_speech_s: float = 0.0
     vad_min_pause_s: float = 0.0
     vad_keeps: Literal["speech", "pauses"] = "speech"
-    normalization: Literal["none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"] = "none"
+    normalization: Literal[
+        "level", "none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"
+    ] = "level"
     normalization_window_s: float = 3.0
     normalization_centered: bool = True
     normalization_frames: Literal["speech", "all"] = "speech"
@@ -147,7 +152,7 @@ class FrontEndConfig:
                 "vad_keeps is 'pauses', but vad is 'none', which finds no pauses; expected "
                 "'energy' or 'two_gaussian'"
             )
-        choices = ("none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp")
+        choices = ("level", "none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp")
         check_choice("normalization", self.normalization, choices)
         window_s = self.normalization_window_s
         check_range("normalization_window_s", window_s, self.hop_s, 3600.0, "s")
@@ -231,13 +236,21 @@ class FrontEndConfig:
         return f"{text}{normalized.replace('_', ' ')}"
 
     @property
+    def level_per_db(self) -> tuple[float, ...]:
+        """By how much each of the first features grows with a dB, as far as they carry the level.
+
+        RASTA has taken it out already.
+        """
+        if self.rasta or self.imported_features:
+            return ()
+        lifted = 1 + self.lifter / 2 * math.sin(math.pi / self.lifter) if self.lifter else 1.0
+        c0 = math.sqrt(self.n_mels) * lifted
+        return ((1.0,) if self.log_energy else ()) + ((c0,) if self.c0 else ())
+
+    @property
     def hears_level(self) -> bool:
         """Whether the level of a recording shows in its frames, as far as that is known."""
-        return (
-            (self.c0 or self.log_energy)
-            and self.normalization == "none"
-            and not (self.rasta or self.imported_features)
-        )
+        return bool(self.level_per_db) and self.normalization == "none"
 
     @property
     def frames_per_s(self) -> float:

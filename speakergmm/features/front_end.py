@@ -20,7 +20,8 @@ from speakergmm.features.mfcc import (
     build_mfcc_transform,
     cepstra_in_blocks,
 )
-from speakergmm.features.normalization import cmn, cmvn, rasta, sliding_cmvn, warp
+from speakergmm.features.normalization import rasta
+from speakergmm.features.normalizing import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -275,6 +276,13 @@ class FrontEnd:
             frames = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return np.ascontiguousarray(frames)
 
+    def _normalized(
+        self, frames: NDArray[np.float32], speech: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Normalize frames, over the place where they are, and keep those of speech."""
+        frames = normalize(frames, self.config)
+        return frames if speech is None else frames[speech]
+
     def _speech(self, energy: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         """Mark the frames to keep; None: all."""
         config = self.config
@@ -346,32 +354,6 @@ class FrontEnd:
             _, spread, shift, n_blocks = self.config.shifted_deltas
             reach = max(reach, spread + shift * (n_blocks - 1))
         return reach
-
-    def _normalized(
-        self, frames: NDArray[np.float32], speech: NDArray[np.bool_] | None
-    ) -> NDArray[np.float32]:
-        """Normalize frames, over the place where they are, and keep those of speech."""
-        config = self.config
-        if config.normalization == "cmn":
-            frames = cmn(frames, out=frames)
-        elif config.normalization == "cmvn":
-            frames = cmvn(frames, out=frames)
-        elif config.normalization != "none":
-            frames = self._normalized_by_window(frames)
-        return frames if speech is None else frames[speech]
-
-    def _normalized_by_window(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        config = self.config
-        window = config.n_frames(config.normalization_window_s)
-        if config.normalization == "warp":
-            return warp(frames, window=window + 1 - window % 2, out=frames)
-        return sliding_cmvn(
-            frames,
-            window=window,
-            center=config.normalization_centered,
-            variance=config.normalization == "sliding_cmvn",
-            out=frames,
-        )
 
 
 def _cepstra(config: FrontEndConfig) -> range:

@@ -120,7 +120,9 @@ def _write_shards(
         if name in seen:
             raise FrameStoreError(f"utterance {name!r} comes twice; expected each once")
         seen.add(name)
-        config = config or FrontEndConfig(hop_s=hop_s, imported_features=frames.shape[1])
+        config = config or FrontEndConfig(
+            hop_s=hop_s, normalization="none", imported_features=frames.shape[1]
+        )
         waiting.append((name, frames))
         n_values += frames.size
         if n_values >= SHARD_VALUES:

@@ -1,4 +1,4 @@
-"""What takes the channel out of cepstra: means, variances, ranks, and slow changes.
+"""What takes level and channel out of cepstra: levels, means, variances, ranks, slow changes.
 
 All but `rasta` may write over what they are given (``out=frames``), so that normalizing a long
 recording takes no second copy of it.
@@ -25,6 +25,9 @@ MIN_STANDARD_DEVIATION = 1e-6
 # The same within a window, where sums of squares over all of the recording are subtracted; Kaldi
 # floors the variance at the square of this.
 MIN_WINDOW_DEVIATION = 1e-5
+
+# What a decibel more adds to the natural logarithm of a power.
+LN_POWER_PER_DB = np.log(10.0) / 10.0
 
 # Cells of a float64 copy, or of a table of comparisons, that is made at a time: some MB.
 CELLS_AT_ONCE = 1 << 20
@@ -59,6 +62,52 @@ def cmn(frames: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     mean = (np.add.reduce(array, axis=0, dtype=np.float64) / len(array)).astype(array.dtype)
     centered: NDArray[Any] = np.subtract(array, mean, out=out)
     return centered
+
+
+def relative_level(
+    frames: ArrayLike, *, per_db: ArrayLike = (1.0,), out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Shift the features that carry the level, so that the utterance's mean power is 0 dB.
+
+    The first K features are levels: x[t, d] / per_db[d] in dB. Of each, 10 log10 of the mean of
+    10^(level / 10) over the utterance is subtracted, in which loud frames weigh most, whatever
+    pauses are kept. A louder or softer copy of a recording then has the same frames; how the level
+    moves from sound to sound stays, and so do all other features, the channel among them.
+
+    Parameters
+    ----------
+    frames : (T, D)
+    per_db : (K,)
+        By how much each of the first features grows with a dB: 1 for the log energy, for c0 as
+        `speakergmm.features.FrontEndConfig.level_per_db` gives it.
+    out : (T, D), optional
+        As `cmn`.
+
+    Returns
+    -------
+    (T, D), float32 of float32, else float64
+
+    Raises
+    ------
+    FrameError
+        As `cmn`.
+    ConfigError
+        When ``per_db`` is not one row of positive numbers, at most one a feature.
+    """
+    array = frames_of_utterance(frames)
+    scale = np.asarray(per_db, dtype=np.float64)
+    if scale.ndim != 1 or len(scale) > array.shape[1] or not (scale > 0).all():
+        raise ConfigError(
+            f"per_db is {per_db!r}; expected positive numbers, one for each of the first features "
+            f"that carry the level, of {array.shape[1]}"
+        )
+    level = array[:, : len(scale)] * (LN_POWER_PER_DB / scale)  # (T, K), ln of the power
+    loudest = np.maximum.reduce(level, axis=0)
+    power = np.add.reduce(np.exp(level - loudest), axis=0) / len(array)
+    shift = np.zeros(array.shape[1], dtype=array.dtype)
+    shift[: len(scale)] = (loudest + np.log(power)) * (scale / LN_POWER_PER_DB)
+    shifted: NDArray[Any] = np.subtract(array, shift, out=out)
+    return shifted
 
 
 def cmvn(frames: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:

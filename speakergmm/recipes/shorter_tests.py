@@ -13,6 +13,7 @@ import numpy as np
 
 from speakergmm.errors import ScoreError
 from speakergmm.evaluation import eer
+from speakergmm.features.normalizing import forgets_the_rest
 from speakergmm.progress import SILENT
 from speakergmm.recipes.enrolled_models import enrolled_models
 from speakergmm.recipes.steps import PooledTests
@@ -67,7 +68,8 @@ def score_shorter(
 ) -> dict[float, RawScores]:
     """Score the trials of a split again, with no more than so much speech of each test.
 
-    What a test has is cut after the front end, so normalization has seen all of it.
+    What a test has is cut after the front end, so noise subtraction and voice activity detection
+    have seen all of it, and so have some normalizations; see `measured_on`.
 
     Parameters
     ----------
@@ -162,6 +164,6 @@ def _worth(scores: Scores, p_target: float) -> tuple[float, float] | None:
 
 def measured_on(trials: str, front_end: FrontEndConfig) -> str:
     """Name the trials of a table, and say where shorter tests look better than they are."""
-    if front_end.normalization == "none":
+    if forgets_the_rest(front_end):
         return trials
     return f"{trials}, cut after normalization, which flatters short tests"

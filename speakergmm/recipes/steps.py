@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speakergmm.errors import ManifestError, problem_report
+from speakergmm.features.normalizing import first_frames
 from speakergmm.files import value_digest
 from speakergmm.recipes.enrolled_models import enrolled_models
 from speakergmm.recipes.raw_scores import RawScores
@@ -84,7 +85,8 @@ def used_utterances(protocol: Protocol, utterances: Utterances) -> list[Utteranc
 class PooledTests:
     """Loads the frames of a test: of all its sides, one after the other.
 
-    ``most_frames``, where given, cuts it after so many.
+    ``most_frames``, where given, cuts it after so many: as if it ended there, as far as its
+    normalization can forget what follows (`speakergmm.features.normalizing.forgets_the_rest`).
     """
 
     store: FrameStore
@@ -93,7 +95,16 @@ class PooledTests:
 
     def __call__(self, test_id: str) -> NDArray[np.float32]:
         """Read the frames (T, D)."""
-        return self.store.pooled(self.tests[test_id])[: self.most_frames]
+        sides = self.tests[test_id]
+        if self.most_frames is None:
+            return self.store.pooled(sides)
+        parts, room = [], self.most_frames
+        for side in sides:
+            parts.append(first_frames(self.store.frames(side), room, self.store.front_end))
+            room -= len(parts[-1])
+            if room == 0:
+                break
+        return np.concatenate(parts)
 
 
 def score_split(

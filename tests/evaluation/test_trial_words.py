@@ -160,9 +160,10 @@ def test_sexes_have_names_and_other_values_are_quoted(values, said):
 @pytest.mark.parametrize(
     ("front_end", "said"),
     [
-        ({}, "30 MFCC"),
+        ({}, "30 MFCC, normalized by level"),
         (
-            {"mel_scale": "linear", "n_mfcc": 20, "c0": False, "deltas": 2},
+            {"mel_scale": "linear", "n_mfcc": 20, "c0": False, "deltas": 2,
+             "normalization": "none"},
             "19 LFCC and first and second slopes",
         ),
         (

@@ -24,6 +24,7 @@ from speakergmm.features import (
     cmvn,
     deltas,
     rasta,
+    relative_level,
     shifted_deltas,
     sliding_cmvn,
     warp,
@@ -36,7 +37,7 @@ LAW = settings(derandomize=True, deadline=None, max_examples=30)
 # Mel cells are up to 100 dB; float32 holds those to 8e-6, and a cepstrum is a sum of some dozens.
 CEPSTRA = 2e-3
 
-PLAIN = FrontEndConfig(vad="none")
+PLAIN = FrontEndConfig(vad="none", normalization="none")
 
 
 def noise(n_samples, seed=0, level=0.1):
@@ -207,7 +208,7 @@ CHOICES = {
     "vad_min_speech_s": [0.0, 0.05],
     "vad_min_pause_s": [0.0, 0.1],
     "vad_keeps": ["speech", "pauses"],
-    "normalization": ["none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"],
+    "normalization": ["level", "none", "cmn", "cmvn", "sliding_cmn", "sliding_cmvn", "warp"],
     "normalization_window_s": [3.0, 0.3],
     "normalization_centered": [True, False],
     "normalization_frames": ["speech", "all"],
@@ -277,6 +278,7 @@ def normalized(config, frames):
     window = round(100 * config.normalization_window_s)
     sliding = functools.partial(sliding_cmvn, window=window, center=config.normalization_centered)
     return {
+        "level": functools.partial(relative_level, per_db=config.level_per_db),
         "none": np.copy,
         "cmn": cmn,
         "cmvn": cmvn,
@@ -327,8 +329,9 @@ def test_voice_activity_does_not_depend_on_what_is_made_of_the_frames(vad):
 
 def test_slopes_across_the_blocks_of_a_long_recording():
     config = FrontEndConfig(
-        n_mels=12, n_mfcc=4, vad="none", deltas=2, delta_window=3, shifted_deltas=(3, 1, 3, 7)
-    )
+        n_mels=12, n_mfcc=4, vad="none", deltas=2, delta_window=3, shifted_deltas=(3, 1, 3, 7),
+        normalization="none",
+    )  # fmt: skip
     samples = noise(160 * (front_end_module.BLOCK_FRAMES + 100))
     np.testing.assert_array_equal(FrontEnd(config)(samples, 16_000), slowly(config, samples))
 
@@ -435,7 +438,9 @@ def test_marks_in_hundredths_of_a_second_are_whole_frames(start, stop):
 
 
 def test_marked_speech_goes_before_voice_activity_detection():
-    config = FrontEndConfig(vad="two_gaussian", vad_min_speech_s=1.0, vad_min_pause_s=1.0)
+    config = FrontEndConfig(
+        vad="two_gaussian", vad_min_speech_s=1.0, vad_min_pause_s=1.0, normalization="none"
+    )
     front_end = FrontEnd(config)
     whole = FrontEnd(dataclasses.replace(config, vad="none"))(syllables(), 16_000)
     quiet = [(0.0, 0.1), (0.3, 0.38)]
@@ -458,7 +463,7 @@ def test_marked_speech_that_is_not_there_is_refused(vad, segments):
 
 
 def test_log_energy_stands_before_the_cepstra_in_db():
-    config = FrontEndConfig(vad="none", log_energy=True)
+    config = dataclasses.replace(PLAIN, log_energy=True)
     samples = syllables()
     samples[4_000:6_000] = 0.0
     frames = FrontEnd(config)(samples, 16_000)
@@ -475,12 +480,62 @@ def test_log_energy_stands_before_the_cepstra_in_db():
 
 
 def test_log_energy_follows_the_level_to_the_decibel():
-    config = FrontEndConfig(vad="none", log_energy=True, deltas=1)
+    config = dataclasses.replace(PLAIN, log_energy=True, deltas=1)
     loud = FrontEnd(config)(noise(16_000), 16_000)
     quiet = FrontEnd(config)(noise(16_000) / 4, 16_000)
     np.testing.assert_allclose(loud[:, 0] - quiet[:, 0], 20 * np.log10(4), rtol=0, atol=CEPSTRA)
     assert loud.shape == (101, 62)
     np.testing.assert_array_equal(loud[:, 31:], deltas(loud[:, :31]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"log_energy": True, "deltas": 1},
+        {"c0": False},
+        {"n_mels": 26, "n_mfcc": 13, "lifter": 22.0},
+        {"mel_scale": "linear", "vad": "none", "log_energy": True},
+        {"normalization_frames": "all"},
+        {"normalization_over": "side"},
+        {"rasta": True},
+    ],
+    ids=str,
+)
+def test_a_louder_recording_has_the_same_frames(changes):
+    config = FrontEndConfig(noise_subtraction=0.0, **changes)
+    assert not config.hears_level
+    # In float64 from -100 to 0 dB and more, so that no cell meets the floor of -100 dB.
+    loud, quiet = (FrontEnd(config)(level * syllables(), 16_000) for level in (2.0**10, 2.0**3))
+    np.testing.assert_allclose(loud, quiet, rtol=0, atol=2 * CEPSTRA)
+
+
+@pytest.mark.parametrize(
+    ("changes", "heard"),
+    [
+        ({}, True),
+        ({"c0": False}, False),
+        ({"c0": False, "log_energy": True}, True),
+        ({"rasta": True}, False),
+        ({"normalization": "cmn"}, False),
+        ({"imported_features": 9}, False),
+    ],
+    ids=str,
+)
+def test_which_front_ends_hear_the_level(changes, heard):
+    config = dataclasses.replace(PLAIN, noise_subtraction=0.0, **changes)
+    assert config.hears_level is heard
+    if not config.imported_features:
+        quiet, loud = (FrontEnd(config)(level * syllables(), 16_000) for level in (2.0**3, 2.0**10))
+        assert bool(np.abs(loud - quiet).max() > 1.0) is heard
+
+
+@pytest.mark.parametrize("lifter", [0.0, 22.0])
+def test_what_a_decibel_does_to_c0_and_the_log_energy(lifter):
+    config = dataclasses.replace(PLAIN, log_energy=True, lifter=lifter)
+    frames, louder = (FrontEnd(config)(level * syllables(), 16_000) for level in (8.0, 80.0))
+    grown = (louder - frames)[:, :2] / 20
+    np.testing.assert_allclose(grown, [config.level_per_db] * 101, rtol=0, atol=CEPSTRA)
 
 
 # --- samples in blocks ---------------------------------------------------------------------------
@@ -562,7 +617,7 @@ def three_of(config):
 @pytest.mark.parametrize("frames", ["speech", "all"])
 @pytest.mark.parametrize("normalization", CHOICES["normalization"])
 def test_a_side_is_normalized_together_and_an_utterance_alone(normalization, frames):
-    plain = FrontEndConfig(normalization_frames=frames, deltas=1)
+    plain = FrontEndConfig(normalization="none", normalization_frames=frames, deltas=1)
     _, parts = three_of(plain)
     config = dataclasses.replace(plain, normalization=normalization)
     alone, utterances = three_of(config)
@@ -815,7 +870,7 @@ def test_number_of_features(changes, n_features):
         ({"vad_min_pause_s": float("inf")}, "vad_min_pause_s is inf; expected"),
         (
             {"normalization": "cepstral"},
-            "normalization is 'cepstral'; .* 'none', 'cmn', 'cmvn', 'sliding_cmn', .*cmvn', 'warp'",
+            "normalization is 'cepstral'; .* 'level', 'none', 'cmn', 'cmvn', .*cmvn', 'warp'",
         ),
         ({"normalization_window_s": 0.0}, "normalization_window_s is 0.0; expected 0.01 to 3600"),
         ({"normalization_window_s": 4000.0}, "normalization_window_s is 4000.0; expected"),
@@ -890,7 +945,7 @@ def test_pauses_are_the_frames_that_speech_leaves():
     rng = np.random.default_rng(0)
     samples = rng.normal(size=16_000).astype(np.float32) * 0.1
     samples[6_000:12_000] *= 0.001
-    plain = FrontEndConfig(vad="none", top_db=None)
+    plain = dataclasses.replace(PLAIN, top_db=None)
     every = FrontEnd(plain)(samples, 16_000)
     speech, pauses = (
         FrontEnd(dataclasses.replace(plain, vad="energy", vad_keeps=kept))(samples, 16_000)

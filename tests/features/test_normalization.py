@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from speakergmm.errors import ConfigError, FrameError
-from speakergmm.features import cmn, cmvn, normalization, rasta, sliding_cmvn, warp
+from speakergmm.features import (
+    cmn,
+    cmvn,
+    normalization,
+    rasta,
+    relative_level,
+    sliding_cmvn,
+    warp,
+)
 
 LAW = settings(derandomize=True, deadline=None, max_examples=60)
 DTYPES = st.sampled_from([np.float64, np.float32])
@@ -20,6 +28,7 @@ DTYPES = st.sampled_from([np.float64, np.float32])
 ROUNDING = {np.float64: 1e-12, np.float32: 1e-5}
 
 IN_PLACE = {
+    "level": functools.partial(relative_level, per_db=(1.0, 5.0)),
     "cmn": cmn,
     "cmvn": cmvn,
     "sliding_cmn": functools.partial(sliding_cmvn, window=7),
@@ -28,6 +37,8 @@ IN_PLACE = {
     "warp": functools.partial(warp, window=7),
 }
 ALL = IN_PLACE | {"rasta": rasta}
+# Those that treat every feature alike; levels are some of them.
+ALIKE = {name: normalize for name, normalize in ALL.items() if name != "level"}
 
 # What is computed of whole numbers is none, and what other programs write need not be an array.
 SAME_NUMBERS = {
@@ -41,6 +52,7 @@ each_kind = pytest.mark.parametrize("kind", SAME_NUMBERS.values(), ids=SAME_NUMB
 
 each_in_place = pytest.mark.parametrize("normalize", IN_PLACE.values(), ids=IN_PLACE)
 each = pytest.mark.parametrize("normalize", ALL.values(), ids=ALL)
+each_alike = pytest.mark.parametrize("normalize", ALIKE.values(), ids=ALIKE)
 
 
 def random_frames(seed, n_frames, n_features=3, dtype=np.float64):
@@ -80,6 +92,44 @@ def test_cmn_leaves_a_mean_of_zero_and_keeps_the_differences(seed, n_frames, off
     np.testing.assert_allclose(
         np.diff(normalized.astype(float), axis=0), np.diff(frames.astype(float), axis=0), atol=slack
     )
+
+
+@LAW
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 40),
+    st.floats(-1e3, 1e3),
+    st.lists(st.floats(0.5, 20), max_size=3),
+    DTYPES,
+)
+def test_levels_have_a_mean_power_of_one_and_the_rest_stays(seed, n_frames, offset, per_db, dtype):
+    frames = (10 * random_frames(seed, n_frames) + offset).astype(dtype)
+    relative = relative_level(frames, per_db=per_db)
+    assert relative.dtype == dtype
+    k = len(per_db)
+    np.testing.assert_array_equal(relative[:, k:], frames[:, k:])
+    slack = ROUNDING[dtype] * (10 + abs(offset))
+    for d, scale in enumerate(per_db):
+        power = np.mean(10 ** (relative[:, d].astype(float) / scale / 10))
+        assert 10 * np.log10(power) == pytest.approx(0, abs=slack / scale)
+    np.testing.assert_allclose(
+        np.diff(relative.astype(float), axis=0), np.diff(frames.astype(float), axis=0), atol=slack
+    )
+
+
+def test_levels_by_hand():
+    frames = np.array([[0.0, 7.0], [10.0, 8.0]])
+    expected = [[-10 * np.log10(5.5), 7.0], [10 - 10 * np.log10(5.5), 8.0]]
+    np.testing.assert_allclose(relative_level(frames), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        relative_level(2 * frames, per_db=[2.0]), 2 * np.array(expected), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("per_db", [1.0, [0.0], [-1.0], [np.nan], [[1.0]], [1.0] * 4])
+def test_levels_of_no_sense_are_refused(per_db):
+    with pytest.raises(ConfigError, match=r"per_db is .*; expected positive numbers.* of 3"):
+        relative_level(random_frames(0, 5), per_db=per_db)
 
 
 @LAW
@@ -398,7 +448,7 @@ def test_a_pole_that_is_none_is_refused(pole):
 # --- all of them ---------------------------------------------------------------------------------
 
 
-@each
+@each_alike
 def test_a_fixed_channel_leaves(normalize):
     frames = random_frames(5, 60)
     np.testing.assert_allclose(
@@ -414,7 +464,7 @@ def test_float32_is_float64_to_rounding(normalize):
     )
 
 
-@each
+@each_alike
 def test_each_feature_is_normalized_by_itself(normalize):
     frames = random_frames(7, 50, 4, np.float32)
     alone = np.hstack([normalize(frames[:, d : d + 1]) for d in range(4)])
@@ -463,7 +513,7 @@ def test_how_much_is_done_at_a_time_does_not_matter(normalize, cells, monkeypatc
         np.testing.assert_array_equal(normalize(frames, out=frames), expected)
 
 
-@each
+@each_alike
 def test_a_long_recording_is_normalized_as_its_features_alone(normalize):
     # More cells than are worked on at a time, in groups of 15 features and one.
     n_frames = normalization.CELLS_AT_ONCE // 15 - 1

@@ -7,6 +7,7 @@ frames, a model, a ratio.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 import shutil
@@ -28,7 +29,7 @@ from speakergmm.audio.noises import NoisePool
 from speakergmm.corpora import read_scores, read_split, read_utterances
 from speakergmm.errors import AudioError, ConfigError, MissingError
 from speakergmm.evaluation import eer
-from speakergmm.features import cmn
+from speakergmm.features import cmn, relative_level
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import Condition, Experiment, load_recipe
 
@@ -181,23 +182,25 @@ def oracle(recipe, corpus, output, condition, split, degraded):
     ``degraded`` (samples, rate, utterance) gives the samples under the condition.
     """
     loaded, roles = load_recipe(recipe), condition.roles
-    front_end = FrontEnd(loaded.settings.front_end)
+    config = loaded.settings.front_end
+    front_end = FrontEnd(dataclasses.replace(config, normalization="none"))
     utterances = read_utterances(corpus / "utterances.csv")
     protocol = read_split(corpus, split, utterances)
     folder = place(output, str(condition)) if "background" in roles else output
     ubm = load_background_model(folder / "ubm.safetensors").gmm
 
     def side(pool, role):
-        parts = []
+        is_cut = role in roles and condition.speech_s is not None
+        parts, room = [], round(100 * condition.speech_s) if is_cut else None
         for utterance_id in pool:
             samples, rate = soundfile.read(utterances[utterance_id].path, dtype="float32")
             if role in roles:
                 samples = degraded(samples, rate, utterance_id)
-            parts.append(front_end(samples, rate))
-        frames = np.concatenate(parts)
-        if role in roles and condition.speech_s is not None:
-            frames = frames[: round(100 * condition.speech_s)]
-        return frames
+            frames = front_end(samples, rate)[:room]
+            if len(frames):
+                parts.append(relative_level(frames, per_db=config.level_per_db))
+            room = room and room - len(frames)
+        return np.concatenate(parts)
 
     factor = loaded.settings.enrollment.relevance_factor
     models = {
@@ -537,7 +540,7 @@ def test_sides_are_pooled_in_the_store(together, small_corpus):
 def test_sides_are_normalized_together_and_scored_so(together, recipe, small_corpus):
     output, _ = together
     loaded = load_recipe(recipe)
-    front_end = FrontEnd(loaded.settings.front_end)
+    front_end = FrontEnd(dataclasses.replace(loaded.settings.front_end, normalization="none"))
     ubm = load_background_model(output / "ubm.safetensors").gmm
     utterances = read_utterances(small_corpus / "utterances.csv")
     protocol = read_split(small_corpus, "evaluation", utterances)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from speakergmm.corpora import Scores, all_against_all, read_protocol, read_utte
 from speakergmm.evaluation import eer
 from speakergmm.features import FrontEndConfig
 from speakergmm.features.extraction import extract_sides
+from speakergmm.features.normalizing import normalize
 from speakergmm.features.sides import by_name, pooled_sides
 from speakergmm.gmm.model_file import load_background_model
 from speakergmm.recipes import load_settings
@@ -26,6 +28,7 @@ from speakergmm.recipes.shorter_tests import (
     lengths_below,
     measured_on,
 )
+from speakergmm.recipes.steps import PooledTests
 from speakergmm.verification.calibration import Calibration, SideTerm, fit_calibration
 from speakergmm.verification.calibration_record import CalibrationRecord
 
@@ -55,7 +58,7 @@ def scored(protocol, parts):
 
 @pytest.fixture(scope="module")
 def frames(protocol, parts, tmp_path_factory):
-    """Background model, and the frames of each model's enrollment and of each test."""
+    """Background model, each model's enrollment frames, and those of each recording of a test."""
     lists, utterances = protocol
     model = load_background_model(parts["ubm"])
     sides = [
@@ -65,8 +68,12 @@ def frames(protocol, parts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("frames")
     every = list(by_name(sides[0][0], sides[1][0]).values())
     store = extract_sides(every, folder, model.front_end, jobs=1)[0]
-    found = ({name: store.pooled(pool) for name, pool in pools.items()} for _, pools in sides)
-    return model, *found
+    (_, enrollment), (_, tests) = sides
+    return (
+        model,
+        {name: store.pooled(pool) for name, pool in enrollment.items()},
+        {name: [store.frames(side) for side in pool] for name, pool in tests.items()},
+    )
 
 
 def test_shorter_tests_are_scored_by_their_first_frames(scored, frames):
@@ -77,16 +84,26 @@ def test_shorter_tests_are_scored_by_their_first_frames(scored, frames):
         trials = scores.trials
         for i in range(0, len(trials), 7):
             side = enrollment[trials.model_ids[trials.model_index[i]]]
-            test = tests[trials.test_ids[trials.test_index[i]]]
+            parts = tests[trials.test_ids[trials.test_index[i]]]
             if scores is not scored.scores:
-                test = test[: model.front_end.n_frames(length_s)]
+                parts = list(first_of(parts, model.front_end.n_frames(length_s), model.front_end))
+            test = np.concatenate(parts)
             speaker = map_adapt(model.gmm, accumulate(model.gmm, side), relevance_factor=16.0)
             expected = log_likelihood_ratio(speaker, model.gmm, test)
             assert scores.score[i] == pytest.approx(expected, abs=FAST, rel=FAST)
 
 
+def first_of(parts, n_frames, config):
+    """Cut recordings after so many frames in all; the level is that of what is left of each."""
+    for part in parts:
+        yield normalize(part[:n_frames].copy(), config)
+        n_frames -= len(part)
+        if n_frames <= 0:
+            return
+
+
 def test_the_longest_are_the_whole_tests(scored, frames):
-    speech_s = [len(x) / 100 for x in frames[2].values()]
+    speech_s = [sum(map(len, parts)) / 100 for parts in frames[2].values()]
     *shorter, whole = scored.by_length
     assert whole == pytest.approx(np.median(speech_s))
     assert tuple(shorter) == lengths_below(whole)
@@ -203,9 +220,56 @@ def test_what_no_two_numbers_say_is_left_out():
     assert (row.scale, row.offset) == (worth.scale, worth.offset)
 
 
-@pytest.mark.parametrize("normalization", ["none", "cmn", "sliding_cmvn", "warp"])
-def test_it_is_said_where_short_tests_look_better_than_they_are(normalization):
-    said = measured_on("the trials", dataclasses.replace(
-        FrontEndConfig(), normalization=normalization))  # fmt: skip
+@pytest.mark.parametrize(
+    ("normalization", "frames", "exact"),
+    [
+        ("none", "speech", True),
+        ("level", "speech", True),
+        ("cmn", "speech", True),
+        ("cmvn", "speech", True),
+        ("level", "all", False),
+        ("cmn", "all", False),
+        ("sliding_cmvn", "speech", False),
+        ("warp", "speech", False),
+    ],
+)
+def test_it_is_said_where_short_tests_look_better_than_they_are(normalization, frames, exact):
+    config = FrontEndConfig(normalization=normalization, normalization_frames=frames)
     flattered = "the trials, cut after normalization, which flatters short tests"
-    assert said == ("the trials" if normalization == "none" else flattered)
+    assert measured_on("the trials", config) == ("the trials" if exact else flattered)
+
+
+@pytest.mark.parametrize("over", ["utterance", "side"])
+@pytest.mark.parametrize("normalization", ["none", "level", "cmn", "cmvn", "sliding_cmn"])
+def test_a_shorter_test_forgets_what_follows(normalization, over):
+    rng = np.random.default_rng(0)
+    raw = {"a": 5 + 10 * rng.normal(size=(70, 4)), "b": 10 * rng.normal(size=(90, 4)) - 3}
+    raw = {name: frames.astype(np.float32) for name, frames in raw.items()}
+    config = FrontEndConfig(normalization=normalization, normalization_over=over, log_energy=True)
+    store = StandInStore(config, {k: normalize(x.copy(), config) for k, x in raw.items()})
+    load = PooledTests(store, {"t": ("a", "b")}, 100)
+    rest = raw["b"][:30].copy()
+    exact = np.concatenate([store.frames("a"), normalize(rest, config)])
+    if normalization == "sliding_cmn":
+        np.testing.assert_array_equal(load("t"), store.pooled(("a", "b"))[:100])
+        assert np.abs(load("t") - exact).max() > 1
+    else:
+        np.testing.assert_allclose(load("t"), exact, rtol=0, atol=1e-4)
+    for n_frames in (70, 40):
+        short = PooledTests(store, {"t": ("a", "b")}, n_frames)("t")
+        assert len(short) == n_frames
+    whole = PooledTests(store, {"t": ("a", "b")}, 1000)("t")
+    np.testing.assert_array_equal(whole, store.pooled(("a", "b")))
+
+
+class StandInStore(NamedTuple):
+    """As much of a frame store as tests are loaded by."""
+
+    front_end: FrontEndConfig
+    entries: dict[str, np.ndarray]
+
+    def frames(self, name):
+        return self.entries[name]
+
+    def pooled(self, names):
+        return np.concatenate([self.frames(name) for name in names])

@@ -246,7 +246,7 @@ def test_recordings_enrolled_together_are_one_side(models, protocol, tmp_path, o
     verifier = Verifier.load(models / over, tmp_path / "speakers.db")
     # Of other levels, so that it matters what is normalized together.
     paths = [utterances[pool[0]].path for pool in list(lists.enrollment.values())[:3]]
-    config = load_settings(None, {}).front_end
+    config = load_settings(None, {"front_end.normalization": "none"}).front_end
     parts = [FrontEnd(config)(*soundfile.read(path)) for path in paths]
     gmm = load_background_model(models / over).gmm
     pooled = cmn(np.concatenate(parts)) if over == "side" else np.concatenate([*map(cmn, parts)])
