@@ -15,10 +15,10 @@ from speakergmm.audio.sources import whole_rate
 from speakergmm.errors import AudioError, ConfigError
 from speakergmm.features.dynamics import deltas, shifted_deltas
 from speakergmm.features.mfcc import (
-    MIN_POWER,
     MfccTransform,
     build_mfcc_transform,
     cepstra_in_blocks,
+    least_power,
 )
 from speakergmm.features.normalization import rasta
 from speakergmm.features.normalizing import normalize
@@ -229,7 +229,9 @@ class FrontEnd:
         config = self.config
         wanted = resample_blocks(blocks, sample_rate, config.sample_rate, policy=config.resample)
         counter = _Counter(wanted)
-        cepstra, energy = cepstra_in_blocks(counter, self.transform)
+        # Else quiet copies of a recording would meet a floor that it does not.
+        below_loudest = config.normalization == "level"
+        cepstra, energy = cepstra_in_blocks(counter, self.transform, below_loudest=below_loudest)
         if counter.n_samples < config.win_length:
             raise AudioError(
                 f"too short: {counter.n_samples / config.sample_rate * 1000:.1f} ms; expected at "
@@ -243,7 +245,8 @@ class FrontEnd:
             # As the loudest frame is always speech, the quietest never is: no side is empty.
             speech[np.argmin(energy)] = True
         if config.log_energy:
-            cepstra = _with_energy(cepstra, energy)
+            floor = least_power(energy, below_loudest=below_loudest)
+            cepstra = _with_energy(cepstra, energy, floor)
         if config.rasta:
             cepstra = rasta(cepstra)
         kept = np.ones(len(energy), dtype=np.bool_) if speech is None else speech
@@ -374,9 +377,11 @@ class _Counter:
             yield block
 
 
-def _with_energy(cepstra: NDArray[np.float32], energy: NDArray[np.float32]) -> NDArray[np.float32]:
+def _with_energy(
+    cepstra: NDArray[np.float32], energy: NDArray[np.float32], floor: float
+) -> NDArray[np.float32]:
     """Put each frame's energy in dB before its features."""
-    energy_db = 10.0 * np.log10(np.maximum(energy, np.float32(MIN_POWER)))
+    energy_db = 10.0 * np.log10(np.maximum(energy, np.float32(floor)))
     return np.column_stack([energy_db, cepstra])
 
 

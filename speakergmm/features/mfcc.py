@@ -308,12 +308,28 @@ def _joined(
     return bands, np.concatenate(energies)
 
 
+def least_power(power: NDArray[np.float32], *, below_loudest: bool) -> float:
+    """Give what powers are raised to before their logarithm is taken: -100 dB.
+
+    Of full scale, or ``below_loudest``: of the loudest of them, so that the level makes no
+    difference. Of what is too quiet for 32 bits, the least power that they hold.
+    """
+    if not below_loudest:
+        return MIN_POWER
+    return max(MIN_POWER * float(power.max()), float(np.finfo(np.float32).tiny))
+
+
 def cepstra_in_blocks(
-    blocks: Iterable[NDArray[np.float32]], transform: MfccTransform
+    blocks: Iterable[NDArray[np.float32]], transform: MfccTransform, *, below_loudest: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cepstra of mono samples that come in blocks, and the energy of each frame.
 
     Frame t stands around sample t · hop_length, as librosa's centered frames do.
+
+    Parameters
+    ----------
+    below_loudest : bool
+        Whether the -100 dB count from the utterance's loudest filter energy, not from full scale.
 
     Returns
     -------
@@ -335,7 +351,7 @@ def cepstra_in_blocks(
         from speakergmm.features.noise import subtract_noise
 
         subtract_noise(bands, energy, transform.noise_subtraction)
-    floor = MIN_POWER
+    floor = least_power(bands, below_loudest=below_loudest)
     if transform.top_db is not None:
         floor = max(floor, float(bands.max()) * 10.0 ** (-transform.top_db / 10.0))
     return _cepstra(bands, np.float32(floor), transform.dct), energy
@@ -358,10 +374,10 @@ def _cepstra(
 
 
 def mfcc(
-    samples: NDArray[np.float32], transform: MfccTransform
+    samples: NDArray[np.float32], transform: MfccTransform, *, below_loudest: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cepstra (T, n_cepstra) of mono samples, and the energy (T,) of each frame.
 
     See `cepstra_in_blocks`.
     """
-    return cepstra_in_blocks([samples], transform)
+    return cepstra_in_blocks([samples], transform, below_loudest=below_loudest)

@@ -240,11 +240,13 @@ def pairwise():
 
 def slowly(config, samples):
     """Frames of one utterance by the pieces that have tests of their own, in their order."""
-    plain = dataclasses.replace(
-        config, vad="none", vad_keeps="speech", normalization="none", rasta=False, deltas=0,
-        shifted_deltas=None,
-    )  # fmt: skip
-    static = FrontEnd(plain)(samples, 16_000)
+    below_loudest = config.normalization == "level"
+    static, energy = front_end_module.cepstra_in_blocks(
+        [samples], FrontEnd(config).transform, below_loudest=below_loudest
+    )
+    if config.log_energy:
+        floor = np.float32(energy.max() * 1e-10 if below_loudest else 1e-10)
+        static = np.column_stack([10 * np.log10(np.maximum(energy, floor)), static])
     if config.rasta:
         static = rasta(static)
     parts = [static]
@@ -254,7 +256,6 @@ def slowly(config, samples):
         n, spread, shift, n_blocks = config.shifted_deltas
         parts.append(shifted_deltas(static[:, :n], spread=spread, shift=shift, n_blocks=n_blocks))
     frames = np.hstack(parts)
-    _, energy = front_end_module.cepstra_in_blocks([samples], FrontEnd(config).transform)
     speech = np.ones(len(frames), dtype=bool)
     if config.vad != "none":
         if config.vad_db is not None:
@@ -499,15 +500,26 @@ def test_log_energy_follows_the_level_to_the_decibel():
         {"normalization_frames": "all"},
         {"normalization_over": "side"},
         {"rasta": True},
+        {"top_db": None, "vad_keeps": "pauses", "log_energy": True},
     ],
     ids=str,
 )
 def test_a_louder_recording_has_the_same_frames(changes):
     config = FrontEndConfig(noise_subtraction=0.0, **changes)
     assert not config.hears_level
-    # In float64 from -100 to 0 dB and more, so that no cell meets the floor of -100 dB.
-    loud, quiet = (FrontEnd(config)(level * syllables(), 16_000) for level in (2.0**10, 2.0**3))
-    np.testing.assert_allclose(loud, quiet, rtol=0, atol=2 * CEPSTRA)
+    # Syllables of -26 dB, and down to -86 dB, where most cells are below -100 dB.
+    frames, *others = (
+        FrontEnd(config)(level * syllables(), 16_000) for level in (1.0, 2.0**10, 0.1, 0.01, 1e-3)
+    )
+    for other in others:
+        np.testing.assert_allclose(other, frames, rtol=0, atol=4 * CEPSTRA)
+
+
+@pytest.mark.parametrize("normalization", ["none", "cmn"])
+def test_other_normalizations_keep_librosas_floor(normalization):
+    config = dataclasses.replace(PLAIN, normalization=normalization, log_energy=True)
+    frames = FrontEnd(config)(syllables() * np.float32(1e-6), 16_000)
+    assert np.ptp(frames, axis=0).max() == 0  # every cell is at -100 dB
 
 
 @pytest.mark.parametrize(
