@@ -6,7 +6,6 @@ no utterance is on a channel of its own.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,15 +145,18 @@ def _seconds(value: float) -> str:
 
 
 def _write_sexes(path: Path, utterances: Utterances) -> tuple[str, ...]:
-    """Write spk2gender, which Kaldi wants of all speakers or not at all."""
-    by_speaker: dict[str, set[str]] = {}
+    """Write spk2gender, which Kaldi wants of all speakers or not at all.
+
+    One utterance of a speaker tells it of all: enrollment may come from a folder without sexes.
+    """
+    told: dict[str, set[str]] = {u.speaker_id: set() for u in utterances.values()}
     for utterance in utterances.values():
-        by_speaker.setdefault(utterance.speaker_id, set()).add(sex_letter(utterance.sex))
-    kinds = Counter(next(iter(sexes)) if len(sexes) == 1 else "?" for sexes in by_speaker.values())
-    if kinds.keys() <= {"m", "f"}:
-        _write(path, [f"{speaker} {next(iter(by_speaker[speaker]))}"
-                      for speaker in sorted(by_speaker)])  # fmt: skip
+        told[utterance.speaker_id] |= {sex_letter(utterance.sex)} - {""}
+    sexes = {speaker: "".join(sorted(letters)) for speaker, letters in told.items()}
+    kinds = {*sexes.values()}
+    if kinds <= {"m", "f"}:
+        _write(path, [f"{speaker} {sexes[speaker]}" for speaker in sorted(sexes)])
         return ()
-    if kinds.keys() == {""}:
+    if kinds == {""}:
         return ()
     return ("sexes: Kaldi wants m or f of every speaker, and not all have one",)

@@ -292,6 +292,22 @@ def test_what_kaldi_cannot_say_is_said(tmp_path):
     )
 
 
+def test_one_utterance_tells_the_sex_of_its_speaker(tmp_path):
+    ann, bob = "ann", "bob"
+    utterances = {
+        "a1": Utterance("a1", ann, Path("/1.wav")),
+        "a2": Utterance("a2", ann, Path("/2.wav"), sex="f"),
+        "b1": Utterance("b1", bob, Path("/3.wav"), sex="m"),
+    }
+    assert write_kaldi_folder(tmp_path, utterances, unknown).lost == ()
+    assert (tmp_path / "spk2gender").read_text("utf-8") == "ann f\nbob m\n"
+    # Two answers are none.
+    utterances["a1"] = Utterance("a1", ann, Path("/1.wav"), sex="m")
+    (lost,) = write_kaldi_folder(tmp_path, utterances, unknown).lost
+    assert lost.startswith("sexes: ")
+    assert not (tmp_path / "spk2gender").exists()
+
+
 def test_an_open_end_is_the_recordings_where_it_is_known(tmp_path):
     utterances = {
         "a-1": Utterance("a-1", "a", Path("/x/r.wav"), 0.00001, None),
