@@ -369,6 +369,16 @@ def test_processes_take_a_bounded_number_of_items_and_end_with_who_wanted_them()
     wait_for_end_of({*multiprocessing.active_children()} - before)
 
 
+def test_who_ends_early_leaves_the_processes_of_others_alone():
+    early = map_in_processes(math.sqrt, itertools.repeat(4.0), jobs=1)
+    assert next(early) == 2.0
+    # Begun later, so that no list of what was there before has it.
+    other = map_in_processes(math.sqrt, [4.0] * 10 * AT_ONCE, jobs=1)
+    assert next(other) == 2.0
+    early.close()
+    assert [*other] == [2.0] * (10 * AT_ONCE - 1)
+
+
 def wait_for_end_of(processes):
     ends = time.monotonic() + PATIENCE_S
     # Where the executor's thread asks at the same moment whether a process has ended, only one of

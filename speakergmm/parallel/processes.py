@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import threading
 from collections import deque
@@ -10,7 +9,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from speakergmm.errors import WorkerError
 from speakergmm.parallel.local import checked_jobs
@@ -56,8 +56,7 @@ def map_in_processes(
     source = iter(items)
     parcels = iter(lambda: [*islice(source, AT_ONCE)], [])
     waiting: deque[Future[list[Result]]] = deque()
-    before = {*multiprocessing.active_children()}
-    context = multiprocessing.get_context("spawn")
+    context = _Remembering()
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(function,))
     is_done = False
     try:
@@ -77,10 +76,24 @@ def map_in_processes(
         ) from None
     finally:
         if not is_done:
-            for process in {*multiprocessing.active_children()} - before:
-                process.terminate()
+            for process in context.started:
+                if process.is_alive():
+                    process.terminate()
         # What the executor's thread has not done by the end of the program disturbs that end.
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Remembering(SpawnContext):
+    """Starts processes, and knows them from those that others of this program start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        process = SpawnProcess(*args, **kwargs)
+        self.started.append(process)
+        return process
 
 
 def _work(function: Callable[[Item], Result], parcel: Sequence[Item]) -> list[Result]:
