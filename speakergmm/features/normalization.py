@@ -96,10 +96,10 @@ def relative_level(
     """
     array = frames_of_utterance(frames)
     scale = np.asarray(per_db, dtype=np.float64)
-    if scale.ndim != 1 or len(scale) > array.shape[1] or not (scale > 0).all():
+    if scale.ndim != 1 or len(scale) > array.shape[1] or not ((scale > 0) & (scale < np.inf)).all():
         raise ConfigError(
-            f"per_db is {per_db!r}; expected positive numbers, one for each of the first features "
-            f"that carry the level, of {array.shape[1]}"
+            f"per_db is {per_db!r}; expected positive, finite numbers, one for each of the first "
+            f"features that carry the level, of {array.shape[1]}"
         )
     level = array[:, : len(scale)] * (LN_POWER_PER_DB / scale)  # (T, K), ln of the power
     loudest = np.maximum.reduce(level, axis=0)

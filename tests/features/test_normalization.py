@@ -126,9 +126,9 @@ def test_levels_by_hand():
     )
 
 
-@pytest.mark.parametrize("per_db", [1.0, [0.0], [-1.0], [np.nan], [[1.0]], [1.0] * 4])
+@pytest.mark.parametrize("per_db", [1.0, [0.0], [-1.0], [np.nan], [np.inf], [[1.0]], [1.0] * 4])
 def test_levels_of_no_sense_are_refused(per_db):
-    with pytest.raises(ConfigError, match=r"per_db is .*; expected positive numbers.* of 3"):
+    with pytest.raises(ConfigError, match=r"per_db is .*; expected positive, finite .* of 3"):
         relative_level(random_frames(0, 5), per_db=per_db)
 
 
