@@ -93,7 +93,8 @@ def find_source(place: Path, name: str | None = None, columns: str | None = None
         raise ManifestError(
             f"{place}: no lists that are known{f' as {name}' if name else ''}; expected a folder "
             f"with {KALDI_FILES[0]} and utt2spk (Kaldi), recordings.jsonl and supervisions.jsonl "
-            f"(Lhotse), or {UTTERANCES_FILE} (this program), or a file"
+            f"(Lhotse), or {UTTERANCES_FILE} (this program), or a file: of BOSARIS, ALIZE and the "
+            "Identity Toolbox the list itself, with --trials or --enroll for the one beside it"
         )
     # Says what is wrong with it.
     form = detect_form(place)

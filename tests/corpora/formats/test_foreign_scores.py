@@ -266,7 +266,9 @@ def test_formats_that_do_not_fit(write, tmp_path):
         convert(tmp_path / "nothing", tmp_path / "out")
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        ManifestError, match="empty: no lists that are known; expected a folder with"
+        ManifestError,
+        match=r"empty: no lists that are known; expected a folder with .* of BOSARIS, ALIZE and "
+        r"the Identity Toolbox the list itself",
     ):
         convert(tmp_path / "empty", tmp_path / "out")
 
