@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CORPUS_FOLDER = "corpus"
 
-# Few components: the corpus has some four minutes of background speech.
+# Few components: the corpus has some eight minutes of background speech.
 RECIPE = """\
 # Written by `speakergmm demo`; change a setting and run it again with
 # speakergmm recipe run {folder} --corpus {folder}/corpus --output {folder}
