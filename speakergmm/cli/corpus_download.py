@@ -54,7 +54,7 @@ MAX_SHOWN = 20
 @click.option(
     "--yes",
     is_flag=True,
-    help="Do not ask before getting more than 5 GB, or nobody knows how much.",
+    help="Do not ask before getting more than 5 GB, or files of unknown size.",
 )
 @quiet_option
 def download(
