@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -129,9 +130,14 @@ def convert(
         click.echo(json.dumps(entry, indent=2))
         return
     lines = [f"{source}: {done.read_as}"]
-    lines += [f"  {n:,} {what}" for what, n in done.counts.items()]
+    lines += [f"  {n:,} {one_of(what) if n == 1 else what}" for what, n in done.counts.items()]
     lines += [f"note: {note}" for note in done.notes]
     lines += [f"not in {output}: {lost}" for lost in done.lost]
     lines.append(f"{output}: written as {target_format}")
     for line in lines:
         click.echo(visible(line))
+
+
+def one_of(what: str) -> str:
+    """Write what is counted, such as ``trials without labels``, as of one."""
+    return re.sub(r"s(?= without labels$|$)", "", what)

@@ -42,10 +42,10 @@ def test_a_folder_of_kaldi(cli, here):
         "  3 recordings",
         "  3 utterances",
         "  2 speakers",
-        "  1 evaluation models",
+        "  1 evaluation model",
         "  2 evaluation tests",
-        "  1 evaluation target trials",
-        "  1 evaluation nontarget trials",
+        "  1 evaluation target trial",
+        "  1 evaluation nontarget trial",
         "note: not read: text",
         "lists: written as speakergmm",
     ]
