@@ -38,10 +38,14 @@ def deltas(frames: ArrayLike, *, window: int = 2) -> NDArray[Any]:
     ConfigError
         When the window is not positive.
     """
-    x = frames_of_utterance(frames)
     window = check_whole("delta window", window, 1, unit="frames to each side")
-    n_frames = len(x)
-    padded = _with_edges(x, window)
+    return slopes(frames_of_utterance(frames), window)
+
+
+def slopes(frames: NDArray[Any], window: int) -> NDArray[Any]:
+    """Compute `deltas` of frames (T, D) that are known to be finite, as the front end's own are."""
+    n_frames = len(frames)
+    padded = _with_edges(frames, window)
     before, after = (padded[window + i : window + i + n_frames] for i in (-1, 1))
     slope: NDArray[Any] = after - before
     for k in range(2, window + 1):

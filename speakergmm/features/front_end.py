@@ -13,7 +13,7 @@ from speakergmm.audio import check_samples, resample_blocks
 from speakergmm.audio.activity import voiced, voiced_above_noise, without_short_runs
 from speakergmm.audio.sources import whole_rate
 from speakergmm.errors import AudioError, ConfigError
-from speakergmm.features.dynamics import deltas, shifted_deltas
+from speakergmm.features.dynamics import shifted_deltas, slopes
 from speakergmm.features.mfcc import (
     MfccTransform,
     build_mfcc_transform,
@@ -192,9 +192,7 @@ class FrontEnd:
                 f"samples are {given.dtype}; expected floats with full scale ±1: divide 16-bit "
                 "samples by 32768"
             )
-        # What is too large for 32 bits becomes infinite, and is refused as such.
-        with np.errstate(over="ignore"):
-            mono = given.astype(np.float32, copy=False)
+        mono = given if given.dtype == np.float32 else _in_32_bits(given)
         check_samples(mono)
         blocks = (mono[i : i + BLOCK_SAMPLES] for i in range(0, len(mono), BLOCK_SAMPLES))
         return self.pooled([self.utterance(blocks, whole_rate(sample_rate))])
@@ -342,7 +340,7 @@ class FrontEnd:
             return static
         parts = [static]
         for _ in range(config.deltas):
-            parts.append(deltas(parts[-1], window=config.delta_window))
+            parts.append(slopes(parts[-1], config.delta_window))
         if config.shifted_deltas is not None:
             n, spread, shift, n_blocks = config.shifted_deltas
             parts.append(
@@ -362,6 +360,12 @@ class FrontEnd:
 def _cepstra(config: FrontEndConfig) -> range:
     """Give the numbers of the cepstra that are kept."""
     return range(0 if config.c0 else 1, config.n_mfcc)
+
+
+def _in_32_bits(samples: NDArray[np.floating]) -> NDArray[np.float32]:
+    # What is too large becomes infinite, and is refused as such.
+    with np.errstate(over="ignore"):
+        return samples.astype(np.float32)
 
 
 class _Counter:

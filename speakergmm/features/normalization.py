@@ -58,10 +58,14 @@ def cmn(frames: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     FrameError
         When ``frames`` is not (T, D) with T ≥ 1, or not finite.
     """
-    array = frames_of_utterance(frames)
-    mean = (np.add.reduce(array, axis=0, dtype=np.float64) / len(array)).astype(array.dtype)
-    centered: NDArray[Any] = np.subtract(array, mean, out=out)
-    return centered
+    return centered(frames_of_utterance(frames), out=out)
+
+
+def centered(frames: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Compute `cmn` of frames (T, D) that are known to be finite, as the front end's own are."""
+    mean = (np.add.reduce(frames, axis=0, dtype=np.float64) / len(frames)).astype(frames.dtype)
+    result: NDArray[Any] = np.subtract(frames, mean, out=out)
+    return result
 
 
 def relative_level(
@@ -101,12 +105,22 @@ def relative_level(
             f"per_db is {per_db!r}; expected positive, finite numbers, one for each of the first "
             f"features that carry the level, of {array.shape[1]}"
         )
-    level = array[:, : len(scale)] * (LN_POWER_PER_DB / scale)  # (T, K), ln of the power
+    return leveled(array, scale, out=out)
+
+
+def leveled(
+    frames: NDArray[Any], per_db: NDArray[np.float64], *, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Compute `relative_level` of frames (T, D) that are known to be finite, with a (K,) that fits.
+
+    As the front end's own are.
+    """
+    level = frames[:, : len(per_db)] * (LN_POWER_PER_DB / per_db)  # (T, K), ln of the power
     loudest = np.maximum.reduce(level, axis=0)
-    power = np.add.reduce(np.exp(level - loudest), axis=0) / len(array)
-    shift = np.zeros(array.shape[1], dtype=array.dtype)
-    shift[: len(scale)] = (loudest + np.log(power)) * (scale / LN_POWER_PER_DB)
-    shifted: NDArray[Any] = np.subtract(array, shift, out=out)
+    power = np.add.reduce(np.exp(level - loudest), axis=0) / len(frames)
+    shift = np.zeros(frames.shape[1], dtype=frames.dtype)
+    shift[: len(per_db)] = (loudest + np.log(power)) * (per_db / LN_POWER_PER_DB)
+    shifted: NDArray[Any] = np.subtract(frames, shift, out=out)
     return shifted
 
 

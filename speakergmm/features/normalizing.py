@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speakergmm.features.normalization import cmn, cmvn, relative_level, sliding_cmvn, warp
+import numpy as np
+
+from speakergmm.features.normalization import centered, cmvn, leveled, sliding_cmvn, warp
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from speakergmm.features.config import FrontEndConfig
@@ -22,7 +23,7 @@ def normalize(frames: NDArray[np.float32], config: FrontEndConfig) -> NDArray[np
     Parameters
     ----------
     frames : (T, D)
-        What is normalized together.
+        What is normalized together, finite.
     config : FrontEndConfig
 
     Returns
@@ -33,9 +34,9 @@ def normalize(frames: NDArray[np.float32], config: FrontEndConfig) -> NDArray[np
         case "none":
             return frames
         case "level":
-            return relative_level(frames, per_db=config.level_per_db, out=frames)
+            return leveled(frames, np.array(config.level_per_db), out=frames)
         case "cmn":
-            return cmn(frames, out=frames)
+            return centered(frames, out=frames)
         case "cmvn":
             return cmvn(frames, out=frames)
     window = config.n_frames(config.normalization_window_s)
