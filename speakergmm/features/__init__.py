@@ -5,14 +5,8 @@ from speakergmm.features.config import FrontEndConfig
 from speakergmm.features.dynamics import deltas, shifted_deltas
 from speakergmm.features.extraction import extract_features
 from speakergmm.features.front_end import FrontEnd
-from speakergmm.features.normalization import (
-    cmn,
-    cmvn,
-    rasta,
-    relative_level,
-    sliding_cmvn,
-    warp,
-)
+from speakergmm.features.moving_normalization import rasta, sliding_cmvn, warp
+from speakergmm.features.normalization import cmn, cmvn, relative_level
 from speakergmm.features.reading import pooled_frames, recording_frames, utterance_frames
 from speakergmm.features.store import FrameStore
 

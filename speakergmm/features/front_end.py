@@ -20,7 +20,7 @@ from speakergmm.features.mfcc import (
     cepstra_in_blocks,
     least_power,
 )
-from speakergmm.features.normalization import rasta
+from speakergmm.features.moving_normalization import rasta
 from speakergmm.features.normalizing import normalize
 
 if TYPE_CHECKING:

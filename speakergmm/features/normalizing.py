@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speakergmm.features.normalization import centered, cmvn, leveled, sliding_cmvn, warp
+from speakergmm.features.moving_normalization import sliding_cmvn, warp
+from speakergmm.features.normalization import centered, cmvn, leveled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from speakergmm.errors import ConfigError, FrameError
 from speakergmm.features import (
     cmn,
     cmvn,
-    normalization,
+    moving_normalization,
     rasta,
     relative_level,
     sliding_cmvn,
@@ -507,7 +507,7 @@ def test_what_are_no_frames_is_refused(normalize, frames):
 def test_how_much_is_done_at_a_time_does_not_matter(normalize, cells, monkeypatch):
     frames = random_frames(9, 130, 5, np.float32)
     expected = normalize(frames)
-    monkeypatch.setattr(normalization, "CELLS_AT_ONCE", cells)
+    monkeypatch.setattr(moving_normalization, "CELLS_AT_ONCE", cells)
     np.testing.assert_array_equal(normalize(frames), expected)
     if normalize is not rasta:
         np.testing.assert_array_equal(normalize(frames, out=frames), expected)
@@ -516,7 +516,7 @@ def test_how_much_is_done_at_a_time_does_not_matter(normalize, cells, monkeypatc
 @each_alike
 def test_a_long_recording_is_normalized_as_its_features_alone(normalize):
     # More cells than are worked on at a time, in groups of 15 features and one.
-    n_frames = normalization.CELLS_AT_ONCE // 15 - 1
+    n_frames = moving_normalization.CELLS_AT_ONCE // 15 - 1
     frames = random_frames(10, n_frames, 16, np.float32)
     normalized = normalize(frames)
     for d in (0, 14, 15):
